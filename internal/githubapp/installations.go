@@ -1,0 +1,102 @@
+package githubapp
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Installation is an App on an account: an organization or a user.
+type Installation struct {
+	ID      int64
+	Account string
+}
+
+// Installation returns the App's installation on an account. GitHub is asked
+// once, however many ask at the same time, until [Client.Forget].
+func (c *Client) Installation(ctx context.Context, account string) (Installation, error) {
+	return c.lookup(ctx, strings.ToLower(account), func(ctx context.Context) (Installation, error) {
+		found, err := c.fetchInstallation(ctx, "orgs/"+escape(account)+"/installation")
+		if IsKind(err, NotFound) {
+			return c.fetchInstallation(ctx, "users/"+escape(account)+"/installation")
+		}
+		return found, err
+	})
+}
+
+// InstallationByID returns the installation with the id; GitHub is asked as for
+// [Client.Installation].
+func (c *Client) InstallationByID(ctx context.Context, id int64) (Installation, error) {
+	return c.lookup(ctx, idKey(id), func(ctx context.Context) (Installation, error) {
+		return c.fetchInstallation(ctx, "app/installations/"+strconv.FormatInt(id, 10))
+	})
+}
+
+// Forget drops what is known of the installation, so that the next request
+// looks it up again: after it was removed and installed anew its id is another.
+// One false 404 of GitHub's costs one look-up.
+func (c *Client) Forget(gone Installation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, known := range c.installations {
+		if known.ID == gone.ID {
+			delete(c.installations, key)
+		}
+	}
+}
+
+// idKey cannot be an account's name: none holds a slash.
+func idKey(id int64) string { return "/" + strconv.FormatInt(id, 10) }
+
+// lookup returns the installation kept under the key, or shares one fetch among
+// all that ask for it. The fetch outlives the one whose request began it.
+func (c *Client) lookup(ctx context.Context, key string, fetch func(context.Context) (Installation, error)) (Installation, error) {
+	c.mu.Lock()
+	known, ok := c.installations[key]
+	c.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	shared := c.lookups.DoChan(key, func() (any, error) {
+		found, err := fetch(context.WithoutCancel(ctx))
+		if err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.installations[key] = found
+		return found, nil
+	})
+	select {
+	case <-ctx.Done():
+		return Installation{}, fmt.Errorf("look up the installation: %w", ctx.Err())
+	case result := <-shared:
+		if result.Err != nil {
+			return Installation{}, result.Err
+		}
+		return result.Val.(Installation), nil
+	}
+}
+
+func (c *Client) fetchInstallation(ctx context.Context, path string) (Installation, error) {
+	var answer struct {
+		ID      int64 `json:"id"`
+		Account struct {
+			Login string `json:"login"`
+			Slug  string `json:"slug"` // of an enterprise
+		} `json:"account"`
+	}
+	const op = "look up the installation"
+	if err := c.get(ctx, op, path, &answer); err != nil {
+		return Installation{}, err
+	}
+	if answer.ID == 0 {
+		return Installation{}, &Error{Kind: Unavailable, Op: op, Message: "GitHub's answer names no installation"}
+	}
+	account := answer.Account.Login
+	if account == "" {
+		account = answer.Account.Slug
+	}
+	return Installation{ID: answer.ID, Account: account}, nil
+}

@@ -1,0 +1,100 @@
+package githubapp
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/go-github/v88/github"
+)
+
+// Revoker deletes tokens at one GitHub. It needs no App: a token proves itself.
+type Revoker struct {
+	endpoint  Endpoint
+	http      *http.Client
+	userAgent string
+	// settlingPause is a field for tests.
+	settlingPause time.Duration
+}
+
+// NewRevoker returns a Revoker with connections of its own; Close them.
+func NewRevoker(endpoint Endpoint, userAgent string) (*Revoker, error) {
+	transport, err := endpoint.transport()
+	if err != nil {
+		return nil, err
+	}
+	return newRevoker(endpoint, transport, userAgent), nil
+}
+
+func newRevoker(endpoint Endpoint, transport http.RoundTripper, userAgent string) *Revoker {
+	return &Revoker{endpoint: endpoint, http: directClient(transport), userAgent: userAgent, settlingPause: settlingPause}
+}
+
+// Close closes idle connections.
+func (r *Revoker) Close() { r.http.CloseIdleConnections() }
+
+const revokeOp = "revoke the token"
+
+// Revoke deletes the token. It returns nil if the token is dead afterwards,
+// also if it was before.
+//
+// GitHub can answer 401 for a token that it has made seconds ago and that has
+// not reached all of its servers; so one that is younger than settling is asked
+// for again before the 401 is believed.
+func (r *Revoker) Revoke(ctx context.Context, token string, age time.Duration) error {
+	for ; ; age += settlingPause {
+		err := r.delete(ctx, token)
+		if !IsKind(err, KeyRefused) {
+			return err
+		}
+		if age >= settling {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", revokeOp, ctx.Err())
+		case <-time.After(r.settlingPause):
+		}
+	}
+}
+
+const (
+	settling      = 3 * time.Second
+	settlingPause = time.Second
+)
+
+func (r *Revoker) delete(ctx context.Context, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, r.endpoint.RequestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.endpoint.BaseURL+"/installation/token", nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", revokeOp, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Accept", "application/vnd.github+json")
+	req.Header.Set("User-Agent", r.userAgent)
+	resp, err := r.http.Do(req)
+	if err != nil {
+		return classify(revokeOp, err, time.Now())
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	if err := github.CheckResponse(resp); err != nil {
+		return classify(revokeOp, err, time.Now())
+	}
+	return &Error{Kind: Unavailable, Op: revokeOp, Status: resp.StatusCode, Message: "expected 204; is base_url the API of a GitHub?"}
+}
+
+// Revoke deletes a token of this App; see [Revoker.Revoke].
+func (c *Client) Revoke(ctx context.Context, token string, age time.Duration) error {
+	return c.tokens.Revoke(ctx, token, age)
+}
+
+// Discard revokes, in the background, a token that nobody will receive; see
+// [Custodian].
+func (c *Client) Discard(token string, expires time.Time) {
+	c.custody.revoke(c.tokens, token, expires)
+}
