@@ -1,0 +1,132 @@
+// Package githubsecrets is a Vault secrets engine that gives CI jobs short-lived,
+// finely scoped installation tokens of GitHub Apps.
+//
+// One file per resource: path_X.go is the HTTP surface of X, X.go is X itself,
+// secret_token.go is the lease. What does not need Vault is below internal/.
+package githubsecrets
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-github/internal/githubapp"
+)
+
+const backendHelp = `
+The GitHub secrets engine gives CI jobs short-lived, finely scoped installation
+tokens of a GitHub App, each under a Vault lease.
+
+Write the App to "config", a role to "roles/<name>", and read "token/<name>".
+`
+
+// backend is the engine: one for each mount.
+type backend struct {
+	*framework.Backend
+
+	apps      cache[app]
+	roles     cache[role]
+	custodian *githubapp.Custodian
+	now       func() time.Time
+}
+
+// Factory makes the engine for one mount. Vault calls it with an empty
+// configuration when a plugin is registered, so it touches no storage.
+func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
+	b := newBackend(time.Now)
+	if err := b.Setup(ctx, conf); err != nil {
+		return nil, fmt.Errorf("set up the GitHub secrets engine: %w", err)
+	}
+	return b, nil
+}
+
+func newBackend(now func() time.Time) *backend {
+	b := &backend{now: now}
+	b.Backend = &framework.Backend{
+		BackendType:    logical.TypeLogical,
+		Help:           strings.TrimSpace(backendHelp),
+		RunningVersion: Version,
+		PathsSpecial: &logical.Paths{
+			SealWrapStorage: []string{appStorage},
+		},
+		Paths: framework.PathAppend(
+			b.configPaths(),
+			b.rolePaths(),
+			b.tokenPaths(),
+			b.infoPaths(),
+		),
+		Secrets:    []*framework.Secret{b.tokenSecret()},
+		Invalidate: b.invalidate,
+		Clean:      b.clean,
+	}
+	return b
+}
+
+// Setup is called once, before any request.
+func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error {
+	if err := b.Backend.Setup(ctx, conf); err != nil {
+		return err
+	}
+	b.custodian = githubapp.NewCustodian(b.Logger().Named("custodian"))
+	return nil
+}
+
+// stopGrace is how long a stopping plugin waits for the tokens that nobody
+// received; Vault gives it little more.
+const stopGrace = 5 * time.Second
+
+func (b *backend) clean(ctx context.Context) {
+	if b.custodian == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	b.custodian.Close(ctx)
+}
+
+// invalidate drops what this node keeps of an entry that another node wrote.
+func (b *backend) invalidate(_ context.Context, key string) {
+	switch {
+	case strings.HasPrefix(key, appStorage):
+		b.apps.drop(strings.TrimPrefix(key, appStorage))
+	case strings.HasPrefix(key, roleStorage):
+		b.roles.drop(strings.TrimPrefix(key, roleStorage))
+	}
+}
+
+// HandleRequest is the edge: it refuses parameters that the path does not know,
+// turns errors into Vault's answers, and keeps a panic from killing the other
+// mounts that share this process.
+func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (resp *logical.Response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.Logger().Error("panic", "request_id", req.ID, "path", req.Path, "panic", p, "stack", string(debug.Stack()))
+			resp, err = nil, logical.CodedError(http.StatusInternalServerError, "internal error; Vault's log has the details")
+		}
+	}()
+	if err := b.checkParameters(req); err != nil {
+		return toVault(err)
+	}
+	resp, err = b.Backend.HandleRequest(ctx, req)
+	if err != nil {
+		return toVault(err)
+	}
+	return resp, nil
+}
+
+// HandleExistenceCheck looks at the path alone: the parameters are checked, and
+// refused with a sentence, by HandleRequest.
+func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request) (bool, bool, error) {
+	bare := *req
+	bare.Data = nil
+	return b.Backend.HandleExistenceCheck(ctx, &bare)
+}
+
+// userAgent names this engine in GitHub's audit log.
+func userAgent() string { return "vault-plugin-secrets-github/" + Version }

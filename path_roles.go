@@ -1,0 +1,273 @@
+package githubsecrets
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+)
+
+const (
+	roleHelp = `Say which token a job may have: of which App, for which repositories, with which permissions, for how long.`
+
+	roleDescription = `
+A role names its repositories and its permissions; what it does not name is not
+granted. "All repositories" is said with repository_selection=all, and there is
+no word for all permissions. A partial write keeps what it does not name, but
+for two groups whose fields belong together: a write that names one of
+repositories, repository_ids and repository_selection sets all three, and one
+that names organization or installation_id sets both.
+`
+)
+
+func (b *backend) rolePaths() []*framework.Path {
+	fields := roleFields()
+	fields["name"] = &framework.FieldSchema{
+		Type:        framework.TypeString,
+		Description: "Name of the role: up to 256 letters, digits, '_', '-' and dots.",
+	}
+	return []*framework.Path{
+		{
+			Pattern:      "roles/?$",
+			DisplayAttrs: displayAttrs("roles"),
+			Operations: map[logical.Operation]framework.OperationHandler{
+				logical.ListOperation: &framework.PathOperation{
+					Callback: b.listRoles, Summary: "List the roles.",
+					Responses: responses(http.StatusOK, "Their names.", listFields()),
+				},
+			},
+			HelpSynopsis:    "List the roles.",
+			HelpDescription: "Answers the names of all roles, sorted.",
+		},
+		{
+			Pattern:      "roles/(?P<name>[^/]+)$",
+			DisplayAttrs: displayAttrs("role"),
+			Fields:       fields,
+			Operations: map[logical.Operation]framework.OperationHandler{
+				logical.CreateOperation: &framework.PathOperation{
+					Callback: b.writeRole, Summary: "Create a role.",
+					Responses:                 responses(http.StatusOK, "Written.", roleFields()),
+					ForwardPerformanceStandby: true,
+				},
+				logical.UpdateOperation: &framework.PathOperation{
+					Callback: b.writeRole, Summary: "Change a role; what is not given stays.",
+					Responses:                 responses(http.StatusOK, "Written.", roleFields()),
+					ForwardPerformanceStandby: true,
+				},
+				logical.ReadOperation: &framework.PathOperation{
+					Callback: b.readRole, Summary: "Read a role, in the form that a write takes.",
+					Responses: responses(http.StatusOK, "The role.", roleFields()),
+				},
+				logical.DeleteOperation: &framework.PathOperation{
+					Callback: b.deleteRole, Summary: "Delete a role. Its leases stay until they end, and are not renewed.",
+					Responses:                 responses(http.StatusNoContent, "Deleted.", nil),
+					ForwardPerformanceStandby: true,
+				},
+			},
+			ExistenceCheck:  b.roleExists,
+			HelpSynopsis:    roleHelp,
+			HelpDescription: strings.TrimSpace(roleDescription),
+		},
+	}
+}
+
+// roleFields are what a write takes and a read answers.
+func roleFields() map[string]*framework.FieldSchema {
+	return map[string]*framework.FieldSchema{
+		"app":                  {Type: framework.TypeString, Default: defaultApp, Description: "Name of the App below config/."},
+		"organization":         {Type: framework.TypeString, Description: "Account that the App is installed on: an organization, or a user. Either this or installation_id."},
+		"installation_id":      {Type: framework.TypeInt64, Description: "Id of the App's installation, instead of organization."},
+		"repositories":         {Type: framework.TypeCommaStringSlice, Description: "Names of the repositories, up to 500 together with repository_ids. OWNER/NAME is taken where OWNER is the organization."},
+		"repository_ids":       {Type: framework.TypeCommaIntSlice, Description: "Ids of the repositories. An id never changes hands; a name can."},
+		"repository_selection": {Type: framework.TypeString, Default: selectedRepositories, AllowedValues: []any{selectedRepositories, allRepositories}, Description: "'selected' for the repositories named, 'all' for every repository of the installation, also those that are added later."},
+		"permissions":          {Type: framework.TypeKVPairs, Description: "Permissions by GitHub's names, each with read, write or admin."},
+		"ttl":                  {Type: framework.TypeDurationSecond, Description: "How long a lease lasts unless less is asked for, in whole seconds, at most 1h. 0 is the mount's default."},
+		"max_ttl":              {Type: framework.TypeDurationSecond, Description: "How long a lease can be renewed, from issuance, in whole seconds, at most 1h. 0 is 1h."},
+		"description":          {Type: framework.TypeString, Description: "What the role is for."},
+		"disabled":             {Type: framework.TypeBool, Description: "Refuse every new token and every renewal of this role's."},
+	}
+}
+
+// roleName is the role that the path names.
+func roleName(d *framework.FieldData) (string, error) {
+	name := d.Get("name").(string)
+	return name, validateName("role", name)
+}
+
+func (b *backend) roleExists(ctx context.Context, req *logical.Request, d *framework.FieldData) (bool, error) {
+	name, err := roleName(d)
+	if err != nil {
+		return false, nil // the write itself says what is wrong
+	}
+	r, err := loadRole(ctx, req.Storage, name)
+	return r != nil, err
+}
+
+func (b *backend) writeRole(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	name, err := roleName(d)
+	if err != nil {
+		return nil, err
+	}
+	r, err := loadRole(ctx, req.Storage, name)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		r = &role{Name: name, App: defaultApp, RepositorySelection: selectedRepositories}
+	}
+	r.apply(d)
+	if err := r.validate(); err != nil {
+		return nil, err
+	}
+	if err := b.storeRole(ctx, req.Storage, r); err != nil {
+		return nil, err
+	}
+	resp := &logical.Response{Data: r.read()}
+	for _, warning := range r.warnings() {
+		resp.AddWarning(warning)
+	}
+	a, err := loadApp(ctx, req.Storage, r.App)
+	if err != nil {
+		return nil, err
+	}
+	if a == nil {
+		resp.AddWarning(fmt.Sprintf("the App %q is not configured yet; write it to %s%s", r.App, req.MountPoint, configPath(r.App)))
+	}
+	return resp, nil
+}
+
+// apply takes the fields that were given.
+func (r *role) apply(d *framework.FieldData) {
+	r.applyAccount(d)
+	r.applyRepositories(d)
+	if v, ok := d.GetOk("app"); ok {
+		r.App = v.(string)
+	}
+	if v, ok := d.GetOk("permissions"); ok {
+		r.Permissions = v.(map[string]string)
+	}
+	if v, ok := d.GetOk("ttl"); ok {
+		r.TTL = time.Duration(v.(int)) * time.Second
+	}
+	if v, ok := d.GetOk("max_ttl"); ok {
+		r.MaxTTL = time.Duration(v.(int)) * time.Second
+	}
+	if v, ok := d.GetOk("description"); ok {
+		r.Description = v.(string)
+	}
+	if v, ok := d.GetOk("disabled"); ok {
+		r.Disabled = v.(bool)
+	}
+}
+
+// applyAccount sets the one field that was given, so that a role can be moved
+// from an organization to an installation with a single word.
+func (r *role) applyAccount(d *framework.FieldData) {
+	organization, named := d.GetOk("organization")
+	id, numbered := d.GetOk("installation_id")
+	if !named && !numbered {
+		return
+	}
+	r.Organization, r.InstallationID = "", 0
+	if named {
+		r.Organization = organization.(string)
+	}
+	if numbered {
+		r.InstallationID = id.(int64)
+	}
+}
+
+// applyRepositories sets all three fields if one was given: what is written is
+// all that is granted.
+func (r *role) applyRepositories(d *framework.FieldData) {
+	names, named := d.GetOk("repositories")
+	list, numbered := d.GetOk("repository_ids")
+	selection, selected := d.GetOk("repository_selection")
+	if !named && !numbered && !selected {
+		return
+	}
+	if selected && !named && !numbered && selection.(string) == r.RepositorySelection {
+		return // said what is so
+	}
+	r.Repositories, r.RepositoryIDs, r.RepositorySelection = nil, nil, selectedRepositories
+	if named {
+		r.Repositories = names.([]string)
+	}
+	if numbered {
+		r.RepositoryIDs = ids(list.([]int))
+	}
+	if selected {
+		r.RepositorySelection = selection.(string)
+	}
+}
+
+func (b *backend) storeRole(ctx context.Context, storage logical.Storage, r *role) error {
+	entry, err := logical.StorageEntryJSON(roleStorage+r.Name, r)
+	if err != nil {
+		return fmt.Errorf("encode role %q: %w", r.Name, err)
+	}
+	if err := storage.Put(ctx, entry); err != nil {
+		return fmt.Errorf("write role %q: %w", r.Name, err)
+	}
+	b.roles.drop(r.Name)
+	return nil
+}
+
+func (b *backend) readRole(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	name, err := roleName(d)
+	if err != nil {
+		return nil, err
+	}
+	r, err := loadRole(ctx, req.Storage, name)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return &logical.Response{Data: r.read()}, nil
+}
+
+// read is the role in the form that a write takes. Fields that cannot be
+// written empty are left out where they are.
+func (r *role) read() map[string]any {
+	data := map[string]any{
+		"app":                  r.App,
+		"repository_selection": r.RepositorySelection,
+		"permissions":          r.Permissions,
+		"ttl":                  int(r.TTL.Seconds()),
+		"max_ttl":              int(r.MaxTTL.Seconds()),
+		"description":          r.Description,
+		"disabled":             r.Disabled,
+	}
+	if r.Organization != "" {
+		data["organization"] = r.Organization
+	}
+	if r.InstallationID != 0 {
+		data["installation_id"] = r.InstallationID
+	}
+	if len(r.Repositories) > 0 {
+		data["repositories"] = r.Repositories
+	}
+	if len(r.RepositoryIDs) > 0 {
+		data["repository_ids"] = r.RepositoryIDs
+	}
+	return data
+}
+
+func (b *backend) deleteRole(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	name, err := roleName(d)
+	if err != nil {
+		return nil, err
+	}
+	if err := req.Storage.Delete(ctx, roleStorage+name); err != nil {
+		return nil, fmt.Errorf("delete role %q: %w", name, err)
+	}
+	b.roles.drop(name)
+	return nil, nil
+}
+
+func (b *backend) listRoles(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	return listNames(ctx, req.Storage, roleStorage)
+}

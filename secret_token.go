@@ -1,0 +1,147 @@
+package githubsecrets
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-github/internal/githubapp"
+)
+
+// tokenSecretType names the lease's kind in Vault's storage; it must not change.
+const tokenSecretType = "github_token"
+
+// tokenSecret is the lease of a token.
+func (b *backend) tokenSecret() *framework.Secret {
+	return &framework.Secret{
+		Type:   tokenSecretType,
+		Fields: tokenFields(),
+		Renew:  b.renewToken,
+		Revoke: b.revokeToken,
+	}
+}
+
+// leaseRecord is what a lease needs to end its token, whatever becomes of the
+// role and the App: Vault keeps it, encrypted, with the lease.
+type leaseRecord struct {
+	Token     string             `json:"token"`
+	Role      string             `json:"role"`
+	App       string             `json:"app"`
+	ExpiresAt time.Time          `json:"expires_at"`
+	Endpoint  githubapp.Endpoint `json:"endpoint"`
+}
+
+// leased puts the token under a lease that ends before GitHub ends the token.
+func (b *backend) leased(i *issuance) *logical.Response {
+	life := i.token.ExpiresAt.Sub(b.now()).Truncate(time.Second)
+	resp := b.Secret(tokenSecretType).Response(i.data(), leaseRecord{
+		Token: i.token.Value, Role: i.role.Name, App: i.app.Name,
+		ExpiresAt: i.token.ExpiresAt, Endpoint: i.app.endpoint(),
+	}.internal())
+	resp.Secret.TTL = max(min(i.ttl, life), time.Second)
+	resp.Secret.MaxTTL = max(min(i.role.leaseMaxTTL(), life), time.Second)
+	return resp
+}
+
+// internal is the record as Vault stores it. The framework adds to the map, so
+// the record is one entry of it.
+func (l leaseRecord) internal() map[string]any {
+	encoded, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // texts, a time and a number
+	}
+	return map[string]any{"lease": string(encoded)}
+}
+
+func recordOf(req *logical.Request) (leaseRecord, error) {
+	var l leaseRecord
+	if req.Secret == nil {
+		return l, fmt.Errorf("the request names no lease")
+	}
+	encoded, _ := req.Secret.InternalData["lease"].(string)
+	if err := json.Unmarshal([]byte(encoded), &l); err != nil || l.Token == "" {
+		return l, fmt.Errorf("the lease does not hold a token of this engine")
+	}
+	return l, nil
+}
+
+// renewToken lets a lease last longer: as long as the role and the App may be
+// used, by at most the role's ttl from now, up to its max_ttl from issuance,
+// and never past GitHub's end of the token.
+func (b *backend) renewToken(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	l, err := recordOf(req)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.usableRole(ctx, req, l.Role)
+	if err != nil {
+		return nil, fmt.Errorf("the lease cannot be renewed: %w", err)
+	}
+	if _, err := b.usableApp(ctx, req, l.App); err != nil {
+		return nil, fmt.Errorf("the lease cannot be renewed: %w", err)
+	}
+	now := b.now()
+	end := req.Secret.IssueTime.Add(r.leaseMaxTTL())
+	if l.ExpiresAt.Before(end) {
+		end = l.ExpiresAt
+	}
+	if !end.After(now.Add(time.Second)) {
+		return nil, badRequestf("the lease cannot be renewed: it is at its end; read a new token")
+	}
+	ttl, err := r.leaseTTL(0, b.System().DefaultLeaseTTL)
+	if err != nil {
+		return nil, err
+	}
+	resp := &logical.Response{Secret: req.Secret}
+	resp.Secret.TTL = min(ttl, end.Sub(now)).Truncate(time.Second)
+	// Vault grants the increment that the client asks for up to MaxTTL from
+	// issuance; so MaxTTL ends where this renewal may.
+	resp.Secret.MaxTTL = now.Add(resp.Secret.TTL).Sub(req.Secret.IssueTime).Truncate(time.Second)
+	return resp, nil
+}
+
+// revokeToken deletes the token at GitHub. Vault calls it again after an error,
+// so a token that is dead already, or must be by now, is done.
+func (b *backend) revokeToken(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	l, err := recordOf(req)
+	if err != nil {
+		return nil, err
+	}
+	log := b.Logger().With("role", l.Role, "app", l.App, "hashed_token", githubapp.HashToken(l.Token))
+	if b.now().After(l.ExpiresAt.Add(clockLeeway)) {
+		log.Info("the token had expired before its lease was revoked", "lease_id", req.Secret.LeaseID)
+		return nil, nil
+	}
+	if err := b.deleteToken(ctx, req, l); err != nil {
+		log.Warn("could not revoke a token; Vault tries again", "lease_id", req.Secret.LeaseID, "error", err)
+		return nil, fmt.Errorf("role %q, App %q: %w", l.Role, l.App, err)
+	}
+	log.Info("revoked a token", "lease_id", req.Secret.LeaseID)
+	return nil, nil
+}
+
+// clockLeeway is how far this machine's clock and GitHub's may be apart.
+const clockLeeway = 5 * time.Minute
+
+// deleteToken asks the GitHub that made the token. The App's connection is used
+// while it leads there, so that a new proxy or CA takes effect; else the one
+// that the lease remembers.
+func (b *backend) deleteToken(ctx context.Context, req *logical.Request, l leaseRecord) error {
+	age := b.now().Sub(req.Secret.IssueTime)
+	a, err := b.configuredApp(ctx, req.Storage, l.App)
+	if err != nil {
+		b.Logger().Warn("revoking without the App's configuration", "app", l.App, "error", err)
+	} else if a != nil && a.BaseURL == l.Endpoint.BaseURL {
+		return a.client.Revoke(ctx, l.Token, age)
+	}
+	revoker, err := githubapp.NewRevoker(l.Endpoint, userAgent())
+	if err != nil {
+		return err
+	}
+	defer revoker.Close()
+	return revoker.Revoke(ctx, l.Token, age)
+}
