@@ -18,6 +18,8 @@ import (
 // never widen a token. The framework only warns about names that it does not
 // know and converts weakly ("010" is 8, 500ms is 0, [null] is [""]), so
 // parameters are checked here first, and given to the framework in its types.
+// They come as JSON over the plugin's gRPC, whose reader makes every number a
+// float64: exact up to 2^53, as every id must be.
 
 // checkParameters refuses parameters that the path does not take in this
 // operation, and puts the others into the one form that the framework reads as
@@ -151,12 +153,6 @@ func number(raw any) (string, bool) {
 	switch v := raw.(type) {
 	case string:
 		return strings.TrimSpace(v), true
-	case json.Number:
-		return v.String(), true
-	case int:
-		return strconv.Itoa(v), true
-	case int64:
-		return strconv.FormatInt(v, 10), true
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64), true
 	}
@@ -204,7 +200,7 @@ func parseStrings(raw any) ([]string, error) {
 }
 
 func parseIDs(raw any) ([]int, error) {
-	if n, ok := raw.(json.Number); ok {
+	if n, ok := raw.(float64); ok {
 		raw = []any{n}
 	}
 	items, err := parseItems(raw)
@@ -231,14 +227,6 @@ func parseItems(raw any) ([]any, error) {
 	switch v := raw.(type) {
 	case []any:
 		items = v
-	case []string:
-		for _, s := range v {
-			items = append(items, s)
-		}
-	case []int:
-		for _, n := range v {
-			items = append(items, n)
-		}
 	case string:
 		if err := refuseJSON(v); err != nil {
 			return nil, err
@@ -268,10 +256,6 @@ func parsePairs(raw any) (map[string]string, error) {
 				return nil, fmt.Errorf("the value of %s is %s, not a text", quote(name), typeName(value))
 			}
 			items = append(items, pairItems(name+"="+s)...)
-		}
-	case map[string]string:
-		for name, value := range v {
-			items = append(items, pairItems(name+"="+value)...)
 		}
 	default:
 		list, err := parseStrings(raw)
@@ -307,7 +291,7 @@ func splitPairs(items []string) (map[string]string, error) {
 }
 
 func refuseJSON(s string) error {
-	if t := strings.TrimSpace(s); strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") {
+	if t := strings.TrimSpace(s); strings.HasPrefix(t, "{") && json.Valid([]byte(t)) || strings.HasPrefix(t, "[") {
 		return fmt.Errorf("it is JSON inside a text; give the items as such, or the whole request as a JSON document (vault write PATH -)")
 	}
 	return nil
@@ -321,14 +305,13 @@ func typeName(raw any) string {
 		return "a boolean"
 	case string:
 		return "a text"
-	case json.Number, float64, int, int64:
+	case float64:
 		return "a number"
-	case []any, []string:
+	case []any:
 		return "a list"
-	case map[string]any:
+	default:
 		return "an object"
 	}
-	return "of an unknown type"
 }
 
 // quote repeats a value of the caller's in an error, in bounds and without

@@ -52,13 +52,13 @@ func idKey(id int64) string { return "/" + strconv.FormatInt(id, 10) }
 // lookup returns the installation kept under the key, or shares one fetch among
 // all that ask for it. The fetch outlives the one whose request began it.
 func (c *Client) lookup(ctx context.Context, key string, fetch func(context.Context) (Installation, error)) (Installation, error) {
-	c.mu.Lock()
-	known, ok := c.installations[key]
-	c.mu.Unlock()
-	if ok {
+	if known, ok := c.known(key); ok {
 		return known, nil
 	}
 	shared := c.lookups.DoChan(key, func() (any, error) {
+		if known, ok := c.known(key); ok { // another fetch ended in between
+			return known, nil
+		}
 		found, err := fetch(context.WithoutCancel(ctx))
 		if err != nil {
 			return nil, err
@@ -77,6 +77,13 @@ func (c *Client) lookup(ctx context.Context, key string, fetch func(context.Cont
 		}
 		return result.Val.(Installation), nil
 	}
+}
+
+func (c *Client) known(key string) (Installation, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, ok := c.installations[key]
+	return known, ok
 }
 
 func (c *Client) fetchInstallation(ctx context.Context, path string) (Installation, error) {

@@ -76,7 +76,8 @@ func (c *Client) Mint(ctx context.Context, installationID int64, want TokenReque
 		err   error
 	}
 	handover := make(chan result) // unbuffered: a token is taken, or taken back
-	ctx, cancel := context.WithTimeout(ctx, c.endpoint.RequestTimeout)
+	caller := ctx
+	ctx, cancel := context.WithTimeout(caller, c.endpoint.RequestTimeout)
 	defer cancel()
 	c.custody.work.Go(func() {
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.endpoint.RequestTimeout+lateAnswer)
@@ -94,7 +95,11 @@ func (c *Client) Mint(ctx context.Context, installationID int64, want TokenReque
 	case r := <-handover:
 		return r.token, r.err
 	case <-ctx.Done():
-		return nil, classify(mintOp, ctx.Err(), c.now())
+		if caller.Err() != nil {
+			return nil, fmt.Errorf("%s: the client hung up: %w", mintOp, caller.Err())
+		}
+		return nil, &Error{Kind: Timeout, Op: mintOp,
+			Message: fmt.Sprintf("no answer within %s; a token that comes later is revoked", c.endpoint.RequestTimeout)}
 	}
 }
 
