@@ -1,0 +1,235 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"vault-plugin-secrets-github/e2e/vaulttest"
+	"vault-plugin-secrets-github/internal/githubtest"
+)
+
+func TestLeaseLastsTheLeastOfWhatLimitsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeRole("no-ttl", map[string]any{"ttl": 0})
+	w.writeRole("hour", map[string]any{"ttl": "1h"})
+	job := w.job()
+	for _, test := range []struct {
+		limit, path string
+		mountMax    string
+		expiresIn   time.Duration
+		want        int
+	}{
+		{limit: "the role's ttl", path: "token/api-read", want: 600},
+		{limit: "the request's ttl", path: "token/api-read?ttl=60", want: 60},
+		{limit: "the mount's default", path: "token/no-ttl", want: 900},
+		{limit: "the mount's maximum", path: "token/api-read", mountMax: "5m", want: 300},
+		{limit: "GitHub's expiry", path: "token/hour", expiresIn: 2 * time.Minute, want: 120},
+	} {
+		t.Run(test.limit, func(t *testing.T) {
+			w := w.in(t)
+			if test.mountMax != "" {
+				w.write("sys/mounts/"+w.mount+"/tune", map[string]any{"max_lease_ttl": test.mountMax})
+				defer w.write("sys/mounts/"+w.mount+"/tune", map[string]any{"max_lease_ttl": "1h"})
+			}
+			if test.expiresIn != 0 {
+				w.github.Inject(expiringIn(test.expiresIn).On(githubtest.MintToken).Once())
+			}
+			got := job.Get(t, w.path(test.path)).Secret(t).LeaseDuration
+			if got > test.want || got < test.want-5 {
+				t.Errorf("the lease lasts %d s, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// expiringIn makes GitHub say that a token ends so soon.
+func expiringIn(d time.Duration) githubtest.Fault {
+	return githubtest.Fault{Mutate: func(answer map[string]any) {
+		answer["expires_at"] = time.Now().Add(d).UTC().Format(time.RFC3339)
+	}}
+}
+
+func TestMoreTTLThanTheRoleGivesIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wantError(t, w.job().Get(t, w.path("token/api-read?ttl=11m")), http.StatusForbidden, "11m", "10m", "api-read")
+	w.wantMinted(0)
+}
+
+func TestRenewalEndsAtMaxTTL(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeRole("short", map[string]any{"ttl": "60s", "max_ttl": "90s"})
+	job := w.job()
+	secret := w.token(job, "short")
+	for _, increment := range []int{0, 30, 3600} {
+		renewed := job.Post(t, "sys/leases/renew", map[string]any{"lease_id": secret.LeaseID, "increment": increment}).Secret(t)
+		if renewed.LeaseDuration > 60 || renewed.LeaseDuration < 25 {
+			t.Errorf("renewed by %d s it lasts %d s, want at most the role's 60", increment, renewed.LeaseDuration)
+		}
+	}
+}
+
+func TestRenewalIsRefusedOnceRoleOrAppIsNotToBeUsed(t *testing.T) {
+	t.Parallel()
+	for name, withdraw := range map[string]func(*world){
+		"role disabled": func(w *world) { w.write(w.path("roles/api-read"), map[string]any{"disabled": true}) },
+		"role deleted":  func(w *world) { w.root.Delete(w.t, w.path("roles/api-read")) },
+		"App disabled":  func(w *world) { w.write(w.path("config"), map[string]any{"disabled": true}) },
+		"App deleted":   func(w *world) { w.root.Delete(w.t, w.path("config")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			job := w.job()
+			secret := w.token(job, "api-read")
+			withdraw(w)
+			a := job.Post(t, "sys/leases/renew", map[string]any{"lease_id": secret.LeaseID})
+			if a.Status < http.StatusBadRequest || a.Status >= http.StatusInternalServerError {
+				t.Errorf("the renewal was answered with %d: %s", a.Status, a.Body)
+			}
+			what, _, _ := strings.Cut(name, " ")
+			wantError(t, a, a.Status, what)
+		})
+	}
+}
+
+func TestRevokingALeaseDeletesTheToken(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]func(w *world, token string){
+		"at once":                      func(*world, string) {},
+		"after the App was deleted":    func(w *world, _ string) { w.root.Delete(w.t, w.path("config")) },
+		"after the role was deleted":   func(w *world, _ string) { w.root.Delete(w.t, w.path("roles/api-read")) },
+		"after the role was disabled":  func(w *world, _ string) { w.writeRole("api-read", map[string]any{"disabled": true}) },
+		"after GitHub revoked it":      func(w *world, token string) { w.github.RevokeToken(token) },
+		"after the App was removed":    func(w *world, _ string) { w.github.Uninstall(w.installation) },
+		"after the App's key was lost": func(w *world, _ string) { w.app.RotateKey(); w.app.RemoveKey() },
+		"after base_url was changed": func(w *world, _ string) {
+			w.write(w.path("config"), map[string]any{"base_url": "https://github.invalid/api/v3", "verify": false})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			secret := w.token(w.job(), "api-read")
+			before(w, tokenOf(secret))
+			for _, time := range []string{"first", "second"} {
+				if a := revoke(t, secret.LeaseID); a.Status >= http.StatusBadRequest {
+					t.Errorf("the %s revocation was answered with %d: %s", time, a.Status, a.Body)
+				}
+			}
+			if w.isLive(tokenOf(secret)) {
+				t.Error("GitHub still takes the token")
+			}
+		})
+	}
+}
+
+func TestVaultTokenRevokedByTheJobEndsItsGitHubTokens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job := w.job()
+	w.token(job, "api-read")
+	w.token(job, "api-read")
+	if out := job.CLI(t, "token", "revoke", "-self"); out.Code != 0 {
+		t.Fatal(out.Stderr)
+	}
+	w.awaitLiveTokens(0)
+}
+
+func TestRevocationWaitsForGitHubToComeBack(t *testing.T) {
+	t.Parallel()
+	for name, outage := range map[string]githubtest.Fault{
+		"unreachable": githubtest.Outage(),
+		"bad gateway": githubtest.BadGateway(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			secret := w.token(w.job(), "api-read")
+			end := w.github.Inject(outage.On(githubtest.RevokeToken))
+			defer end()
+			a := w.root.Post(t, "sys/leases/revoke", map[string]any{"lease_id": secret.LeaseID, "sync": false})
+			if a.Status >= http.StatusBadRequest {
+				t.Fatalf("the revocation was answered with %d: %s", a.Status, a.Body)
+			}
+			vaulttest.Eventually(t, revocationTimeout, func() error {
+				if w.github.Requests(githubtest.RevokeToken) == 0 {
+					return fmt.Errorf("Vault has not tried")
+				}
+				return nil
+			})
+			end()
+			w.awaitLiveTokens(0)
+		})
+	}
+}
+
+// Vault does not audit the end of a lease by its TTL; the engine's log does.
+func TestExpiredLeaseDeletesTheTokenAndSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	secret := w.job().Get(t, w.path("token/api-read?ttl=1")).Secret(t)
+	w.awaitLiveTokens(0)
+	vaulttest.Eventually(t, revocationTimeout, func() error {
+		for _, line := range vault.Log(t) {
+			if line["@message"] == "revoked a token" && line["hashed_token"] == hashOf(tokenOf(secret)) && line["role"] == "api-read" {
+				return nil
+			}
+		}
+		return fmt.Errorf("no line of Vault's log tells of the lease's end")
+	})
+}
+
+func TestNobodyReceivedTheTokenSoItIsRevoked(t *testing.T) {
+	t.Parallel()
+	for name, slow := range map[string]githubtest.Fault{
+		"GitHub makes it before the client hangs up": {LateBy: time.Second},
+		"GitHub makes it after the client hung up":   {Latency: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			job := w.job()
+			w.github.Inject(slow.On(githubtest.MintToken))
+			hangUp := job.Begin(t, http.MethodGet, w.path("token/api-read"))
+			vaulttest.Eventually(t, requestTimeout, func() error {
+				if w.github.Requests(githubtest.MintToken) == 0 {
+					return fmt.Errorf("GitHub was not asked")
+				}
+				return nil
+			})
+			hangUp()
+			vaulttest.Eventually(t, requestTimeout, func() error {
+				if w.github.Requests(githubtest.RevokeToken) == 0 {
+					return fmt.Errorf("the token was not revoked")
+				}
+				return nil
+			})
+			w.wantMinted(1)
+			w.awaitLiveTokens(0)
+			if a := w.root.Do(t, "LIST", "sys/leases/lookup/"+w.path("token/api-read"), nil); a.Status != http.StatusNotFound {
+				t.Errorf("there is a lease that nobody holds: %s", a.Body)
+			}
+		})
+	}
+}
+
+// A lease id is a path: role names with dots must not lead astray.
+func TestLeaseOfARoleNamedWithDots(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeRole(".github-workflows.v2", nil)
+	secret := w.token(w.job(), ".github-workflows.v2")
+	var list struct{ Data struct{ Keys []string } }
+	a := w.root.Do(t, "LIST", "sys/leases/lookup/"+w.path("token/.github-workflows.v2"), nil)
+	if err := json.Unmarshal(a.Body, &list); err != nil || len(list.Data.Keys) != 1 {
+		t.Errorf("leases of the role: %s", a.Body)
+	}
+	w.mustRevoke(secret)
+}
