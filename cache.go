@@ -28,12 +28,16 @@ func (c *cache[T]) get(key string, load func() (*T, error)) (*T, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.drops == drops {
-		if c.entries == nil {
-			c.entries = map[string]*T{}
-		}
-		c.entries[key] = entry
+	if c.drops != drops {
+		return entry, nil
 	}
+	if loadedMeanwhile, ok := c.entries[key]; ok {
+		return loadedMeanwhile, nil // all share one: an App's client knows its installations
+	}
+	if c.entries == nil {
+		c.entries = map[string]*T{}
+	}
+	c.entries[key] = entry
 	return entry, nil
 }
 

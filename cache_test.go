@@ -56,3 +56,18 @@ func TestCacheKeepsNeitherErrorsNorAbsence(t *testing.T) {
 		t.Errorf("got %v, %v; want %q", got, err, value)
 	}
 }
+
+func TestCacheGivesAllWhoLoadAtOnceTheSameEntry(t *testing.T) {
+	t.Parallel()
+	var c cache[string]
+	first, second := "first", "second"
+	got, err := c.get("a", func() (*string, error) {
+		if _, err := c.get("a", func() (*string, error) { return &first, nil }); err != nil {
+			t.Fatal(err)
+		}
+		return &second, nil
+	})
+	if err != nil || got != &first {
+		t.Errorf("got %q, %v; want the entry that is kept", *got, err)
+	}
+}

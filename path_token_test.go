@@ -434,6 +434,7 @@ func TestAClientThatHangsUpLeavesNoToken(t *testing.T) {
 		t.Error("a client that hung up got a token")
 	}
 	e.wantNoLiveToken()
+	e.Cleanup(context.Background()) // the log line comes after the revocation
 	if !strings.Contains(e.log.String(), "revoked a token that nobody received") {
 		t.Error("the log does not tell of it")
 	}

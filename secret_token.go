@@ -113,14 +113,14 @@ func (b *backend) revokeToken(ctx context.Context, req *logical.Request, _ *fram
 	}
 	log := b.Logger().With("role", l.Role, "app", l.App, "hashed_token", githubapp.HashToken(l.Token))
 	if b.now().After(l.ExpiresAt.Add(clockLeeway)) {
-		log.Info("the token had expired before its lease was revoked", "lease_id", req.Secret.LeaseID)
+		log.Info("the token had expired before its lease was revoked")
 		return nil, nil
 	}
 	if err := b.deleteToken(ctx, req, l); err != nil {
-		log.Warn("could not revoke a token; Vault tries again", "lease_id", req.Secret.LeaseID, "error", err)
+		log.Warn("could not revoke a token; Vault tries again", "error", err)
 		return nil, fmt.Errorf("role %q, App %q: %w", l.Role, l.App, err)
 	}
-	log.Info("revoked a token", "lease_id", req.Secret.LeaseID)
+	log.Info("revoked a token")
 	return nil, nil
 }
 
