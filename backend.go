@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -36,14 +37,37 @@ type backend struct {
 	now       func() time.Time
 }
 
+// Engines are the engines of one plugin process: one for each mount. The zero
+// value is ready.
+type Engines struct {
+	mu         sync.Mutex
+	custodians []*githubapp.Custodian
+}
+
 // Factory makes the engine for one mount. Vault calls it with an empty
 // configuration when a plugin is registered, so it touches no storage.
-func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
+func (e *Engines) Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
 	b := newBackend(time.Now)
 	if err := b.Setup(ctx, conf); err != nil {
 		return nil, fmt.Errorf("set up the GitHub secrets engine: %w", err)
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.custodians = append(e.custodians, b.custodian)
 	return b, nil
+}
+
+// Stop revokes the tokens that nobody received, of every mount, until ctx ends.
+// Vault ends a process when it reloads one of its mounts, and cleans up only
+// that one.
+func (e *Engines) Stop(ctx context.Context) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all sync.WaitGroup
+	for _, custodian := range e.custodians {
+		all.Go(func() { custodian.Close(ctx) })
+	}
+	all.Wait()
 }
 
 func newBackend(now func() time.Time) *backend {

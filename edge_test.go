@@ -126,7 +126,7 @@ func TestEveryParameterHasAStrictReader(t *testing.T) {
 
 func TestRegistrationTouchesNoStorage(t *testing.T) {
 	t.Parallel()
-	b, err := Factory(t.Context(), &logical.BackendConfig{})
+	b, err := new(Engines).Factory(t.Context(), &logical.BackendConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

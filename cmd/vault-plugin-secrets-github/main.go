@@ -2,8 +2,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/api"
@@ -11,6 +13,10 @@ import (
 
 	githubsecrets "vault-plugin-secrets-github"
 )
+
+// stopGrace is how long a process that was asked to stop takes back tokens:
+// go-plugin kills it after two seconds.
+const stopGrace = 1500 * time.Millisecond
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -30,8 +36,14 @@ func run(args []string) error {
 	if err := meta.FlagSet().Parse(args); err != nil {
 		return fmt.Errorf("read the flags that Vault gives a plugin: %w", err)
 	}
+	engines := new(githubsecrets.Engines)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+		defer cancel()
+		engines.Stop(ctx)
+	}()
 	return plugin.ServeMultiplex(&plugin.ServeOpts{
-		BackendFactoryFunc: githubsecrets.Factory,
+		BackendFactoryFunc: engines.Factory,
 		// For Vaults older than 1.12; newer ones use go-plugin's AutoMTLS.
 		TLSProviderFunc: api.VaultPluginTLSProvider(meta.GetTLSConfig()),
 		Logger:          logger,
