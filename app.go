@@ -119,30 +119,12 @@ func (a *app) redactedProxyURL() string {
 
 // loadApp reads an App from storage; nil if there is none. Its client is not made.
 func loadApp(ctx context.Context, storage logical.Storage, name string) (*app, error) {
-	entry, err := storage.Get(ctx, appStorage+name)
-	if err != nil {
-		return nil, fmt.Errorf("read App %q: %w", name, err)
-	}
-	if entry == nil {
-		return nil, nil
-	}
 	a := &app{Name: name}
-	if err := entry.DecodeJSON(a); err != nil {
-		return nil, fmt.Errorf("decode App %q: %w", name, err)
+	found, err := load(ctx, storage, appStorage+name, a)
+	if err != nil || !found {
+		return nil, err
 	}
 	return a, nil
-}
-
-func (b *backend) storeApp(ctx context.Context, storage logical.Storage, a *app) error {
-	entry, err := logical.StorageEntryJSON(appStorage+a.Name, a)
-	if err != nil {
-		return fmt.Errorf("encode App %q: %w", a.Name, err)
-	}
-	if err := storage.Put(ctx, entry); err != nil {
-		return fmt.Errorf("write App %q: %w", a.Name, err)
-	}
-	b.apps.drop(a.Name)
-	return nil
 }
 
 // configuredApp returns an App that is ready to ask GitHub, from the cache if it

@@ -32,7 +32,9 @@ type backend struct {
 	*framework.Backend
 
 	apps      cache[app]
+	issuers   cache[issuer]
 	roles     cache[role]
+	limits    cache[limits]
 	custodian *githubapp.Custodian
 	now       func() time.Time
 }
@@ -81,8 +83,11 @@ func newBackend(now func() time.Time) *backend {
 		},
 		Paths: framework.PathAppend(
 			b.configPaths(),
+			b.issuerPaths(),
+			b.limitsPaths(),
 			b.rolePaths(),
 			b.tokenPaths(),
+			b.checkPaths(),
 			b.infoPaths(),
 		),
 		Secrets:    []*framework.Secret{b.tokenSecret()},
@@ -119,6 +124,10 @@ func (b *backend) invalidate(_ context.Context, key string) {
 	switch {
 	case strings.HasPrefix(key, appStorage):
 		b.apps.drop(strings.TrimPrefix(key, appStorage))
+	case strings.HasPrefix(key, issuerStorage):
+		b.issuers.drop(strings.TrimPrefix(key, issuerStorage))
+	case key == limitsStorage:
+		b.limits.drop(limitsStorage)
 	case strings.HasPrefix(key, roleStorage):
 		b.roles.drop(strings.TrimPrefix(key, roleStorage))
 	}

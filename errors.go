@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 
 	"vault-plugin-secrets-github/internal/githubapp"
+	"vault-plugin-secrets-github/internal/policy"
 )
 
 // badRequest is the caller's mistake: answered with 400.
@@ -28,6 +29,23 @@ func (e refusal) Error() string { return e.message }
 
 func refusalf(format string, args ...any) error {
 	return refusal{fmt.Sprintf(format, args...)}
+}
+
+// isRefused reports whether the request is refused by what it is or asks, and not
+// for want of something outside.
+func isRefused(err error) bool {
+	var bad badRequest
+	var refused refusal
+	return errors.As(err, &bad) || errors.As(err, &refused)
+}
+
+// asRefusal gives policy's refusal its status; other errors stay what they are.
+func asRefusal(err error) error {
+	var refused *policy.Refusal
+	if errors.As(err, &refused) {
+		return refusal{err.Error()}
+	}
+	return err
 }
 
 // toVault turns an error into the answer that Vault passes on with the right

@@ -38,6 +38,10 @@ func (b *backend) checkParameters(req *logical.Request) error {
 	write := req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
 		raw, schema := req.Data[name], path.Fields[name]
+		if schema != nil && !write && !schema.Query && schema.DisplayAttrs != nil && schema.DisplayAttrs.Sensitive {
+			return badRequestf("parameter %q: it is refused in a query string, which Vault's audit log holds in plaintext, also this one: "+
+				"present it in the body of a write, or in the header %s; %s just sent should be treated as known", name, idTokenHeader, name)
+		}
 		if schema == nil || !write && !schema.Query {
 			return unknownParameter(name, path, write)
 		}
@@ -93,6 +97,10 @@ func parseParameter(kind framework.FieldType, raw any) (any, error) {
 		return parseSeconds(raw)
 	case framework.TypeCommaStringSlice:
 		return parseStrings(raw)
+	case framework.TypeSlice:
+		return parseIDItems(raw)
+	case framework.TypeMap:
+		return parseClaims(raw)
 	case framework.TypeCommaIntSlice:
 		return parseIDs(raw)
 	case framework.TypeKVPairs:
@@ -199,6 +207,27 @@ func parseStrings(raw any) ([]string, error) {
 	return list, nil
 }
 
+// parseIDItems reads ids, or templates that become ids, as texts; policy says
+// whether they are.
+func parseIDItems(raw any) ([]any, error) {
+	if n, ok := raw.(float64); ok {
+		raw = []any{n}
+	}
+	list, err := parseItems(raw)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]any, len(list))
+	for i, item := range list {
+		text, ok := number(item)
+		if !ok {
+			return nil, fmt.Errorf("item %d is %s, not an id", i+1, typeName(item))
+		}
+		items[i] = text
+	}
+	return items, nil
+}
+
 func parseIDs(raw any) ([]int, error) {
 	if n, ok := raw.(float64); ok {
 		raw = []any{n}
@@ -269,6 +298,44 @@ func parsePairs(raw any) (map[string]string, error) {
 	}
 	slices.Sort(items)
 	return splitPairs(items)
+}
+
+// parseClaims reads a map of claims: a JSON object, or name=value items, of which
+// those with the same name make a list.
+func parseClaims(raw any) (map[string]any, error) {
+	claims, ok := raw.(map[string]any)
+	if !ok {
+		items, err := parseStrings(raw)
+		if err != nil {
+			return nil, err
+		}
+		if claims, err = splitClaims(items); err != nil {
+			return nil, err
+		}
+	}
+	if len(claims) == 0 {
+		return nil, fmt.Errorf("it is empty; name at least one")
+	}
+	return claims, nil
+}
+
+func splitClaims(items []string) (map[string]any, error) {
+	claims := map[string]any{}
+	for _, item := range items {
+		name, value, ok := strings.Cut(item, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%s is not of the form name=value", quote(item))
+		}
+		switch before := claims[name].(type) {
+		case nil:
+			claims[name] = value
+		case []any:
+			claims[name] = append(before, value)
+		default:
+			claims[name] = []any{before, value}
+		}
+	}
+	return claims, nil
 }
 
 // pairItems takes a=b,c=d apart, which the command line makes one pair.

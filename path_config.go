@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -145,7 +144,7 @@ func appName(d *framework.FieldData) (string, error) {
 	if !ok {
 		return defaultApp, nil
 	}
-	return name, validateName("App", name)
+	return name, validateName("an App", name)
 }
 
 func (b *backend) appExists(ctx context.Context, req *logical.Request, d *framework.FieldData) (bool, error) {
@@ -178,9 +177,10 @@ func (b *backend) writeApp(ctx context.Context, req *logical.Request, d *framewo
 			return nil, err
 		}
 	}
-	if err := b.storeApp(ctx, req.Storage, a); err != nil {
+	if err := store(ctx, req.Storage, appStorage+name, a); err != nil {
 		return nil, err
 	}
+	b.apps.drop(name)
 	return &logical.Response{Data: a.read()}, nil
 }
 
@@ -250,11 +250,16 @@ func (b *backend) deleteApp(ctx context.Context, req *logical.Request, d *framew
 	if err != nil {
 		return nil, err
 	}
-	if err := req.Storage.Delete(ctx, appStorage+name); err != nil {
-		return nil, fmt.Errorf("delete App %q: %w", name, err)
+	if err := remove(ctx, req.Storage, appStorage+name); err != nil {
+		return nil, err
 	}
 	b.apps.drop(name)
-	users, err := rolesOf(ctx, req.Storage, name)
+	var users []string
+	err = eachRole(ctx, req.Storage, func(r *role) {
+		if r.App == name {
+			users = append(users, r.Name)
+		}
+	})
 	if err != nil || len(users) == 0 {
 		return nil, err
 	}
@@ -263,34 +268,6 @@ func (b *backend) deleteApp(ctx context.Context, req *logical.Request, d *framew
 	return resp, nil
 }
 
-// rolesOf names the roles that use the App.
-func rolesOf(ctx context.Context, storage logical.Storage, appName string) ([]string, error) {
-	names, err := storage.List(ctx, roleStorage)
-	if err != nil {
-		return nil, fmt.Errorf("list roles: %w", err)
-	}
-	var users []string
-	for _, name := range names {
-		r, err := loadRole(ctx, storage, name)
-		if err != nil {
-			return nil, err
-		}
-		if r != nil && r.App == appName {
-			users = append(users, name)
-		}
-	}
-	return users, nil
-}
-
 func (b *backend) listApps(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
 	return listNames(ctx, req.Storage, appStorage)
-}
-
-func listNames(ctx context.Context, storage logical.Storage, prefix string) (*logical.Response, error) {
-	names, err := storage.List(ctx, prefix)
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", prefix, err)
-	}
-	slices.Sort(names)
-	return logical.ListResponse(names), nil
 }

@@ -17,7 +17,10 @@ const (
 	roleDescription = `
 A role names its repositories and its permissions; what it does not name is not
 granted. "All repositories" is said with repository_selection=all, and there is
-no word for all permissions. A partial write keeps what it does not name, but
+no word for all permissions. bound_subjects, bound_claims, condition and
+require_id_token say which jobs may have its tokens; a role without any of them
+trusts Vault's ACL policies alone. Scope fields may hold {{claims.NAME}}, so that
+one role serves every repository of a company. A partial write keeps what it does not name, but
 for two groups whose fields belong together: a write that names one of
 repositories, repository_ids and repository_selection sets all three, and one
 that names organization or installation_id sets both.
@@ -79,12 +82,18 @@ func (b *backend) rolePaths() []*framework.Path {
 func roleFields() map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
 		"app":                  {Type: framework.TypeString, Default: defaultApp, Description: "Name of the App below config/."},
-		"organization":         {Type: framework.TypeString, Description: "Account that the App is installed on: an organization, or a user. Either this or installation_id."},
+		"issuer":               {Type: framework.TypeString, Default: defaultIssuer, Description: "Name of the issuer below issuers/, which vouches for the jobs of a role that binds anything."},
+		"organization":         {Type: framework.TypeString, Description: "Account that the App is installed on: an organization, or a user. May hold {{claims.NAME}}. Either this or installation_id."},
 		"installation_id":      {Type: framework.TypeInt64, Description: "Id of the App's installation, instead of organization."},
-		"repositories":         {Type: framework.TypeCommaStringSlice, Description: "Names of the repositories, up to 500 together with repository_ids. OWNER/NAME is taken where OWNER is the organization."},
-		"repository_ids":       {Type: framework.TypeCommaIntSlice, Description: "Ids of the repositories. An id never changes hands; a name can."},
+		"repositories":         {Type: framework.TypeCommaStringSlice, Description: "Names of the repositories, up to 500 together with repository_ids. OWNER/NAME is taken where OWNER is the organization. May hold {{claims.NAME}}."},
+		"repository_ids":       {Type: framework.TypeSlice, Description: "Ids of the repositories. An id never changes hands; a name can. May hold {{claims.NAME}}."},
 		"repository_selection": {Type: framework.TypeString, Default: selectedRepositories, AllowedValues: []any{selectedRepositories, allRepositories}, Description: "'selected' for the repositories named, 'all' for every repository of the installation, also those that are added later."},
 		"permissions":          {Type: framework.TypeKVPairs, Description: "Permissions by GitHub's names, each with read, write or admin."},
+		"bound_subjects":       {Type: framework.TypeCommaStringSlice, Description: "Globs, of which the caller's alias name on the issuer's auth mount matches one. Only '*' is special."},
+		"bound_claims":         {Type: framework.TypeMap, Description: "Claims with the value, or the list of values, that each may have: all of the map, any of a list. A name that begins with '/' is a JSON pointer."},
+		"bound_claims_type":    {Type: framework.TypeString, Default: "string", AllowedValues: []any{"string", "glob"}, Description: "'string' for equal values, 'glob' for globs."},
+		"condition":            {Type: framework.TypeString, Description: "CEL expression over claims, identity, request and now that must be true."},
+		"require_id_token":     {Type: framework.TypeBool, Description: "Refuse callers who do not present the job's ID token."},
 		"ttl":                  {Type: framework.TypeDurationSecond, Description: "How long a lease lasts unless less is asked for, in whole seconds, at most 1h. 0 is the mount's default."},
 		"max_ttl":              {Type: framework.TypeDurationSecond, Description: "How long a lease can be renewed, from issuance, in whole seconds, at most 1h. 0 is 1h."},
 		"description":          {Type: framework.TypeString, Description: "What the role is for."},
@@ -92,14 +101,14 @@ func roleFields() map[string]*framework.FieldSchema {
 	}
 }
 
-// roleName is the role that the path names.
-func roleName(d *framework.FieldData) (string, error) {
+// nameOf is the name of the thing that the path names.
+func nameOf(what string, d *framework.FieldData) (string, error) {
 	name := d.Get("name").(string)
-	return name, validateName("role", name)
+	return name, validateName(what, name)
 }
 
 func (b *backend) roleExists(ctx context.Context, req *logical.Request, d *framework.FieldData) (bool, error) {
-	name, err := roleName(d)
+	name, err := nameOf("a role", d)
 	if err != nil {
 		return false, nil // the write itself says what is wrong
 	}
@@ -108,7 +117,7 @@ func (b *backend) roleExists(ctx context.Context, req *logical.Request, d *frame
 }
 
 func (b *backend) writeRole(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	name, err := roleName(d)
+	name, err := nameOf("a role", d)
 	if err != nil {
 		return nil, err
 	}
@@ -117,15 +126,19 @@ func (b *backend) writeRole(ctx context.Context, req *logical.Request, d *framew
 		return nil, err
 	}
 	if r == nil {
-		r = &role{Name: name, App: defaultApp, RepositorySelection: selectedRepositories}
+		r = &role{Name: name, App: defaultApp, Issuer: defaultIssuer, RepositorySelection: selectedRepositories}
 	}
 	r.apply(d)
 	if err := r.validate(); err != nil {
 		return nil, err
 	}
-	if err := b.storeRole(ctx, req.Storage, r); err != nil {
+	if err := b.checkRole(ctx, req, r); err != nil {
 		return nil, err
 	}
+	if err := store(ctx, req.Storage, roleStorage+name, r); err != nil {
+		return nil, err
+	}
+	b.roles.drop(name)
 	resp := &logical.Response{Data: r.read()}
 	for _, warning := range r.warnings() {
 		resp.AddWarning(warning)
@@ -140,27 +153,52 @@ func (b *backend) writeRole(ctx context.Context, req *logical.Request, d *framew
 	return resp, nil
 }
 
+// checkRole holds a role to its issuer and to the mount's limits.
+func (b *backend) checkRole(ctx context.Context, req *logical.Request, r *role) error {
+	i, err := loadIssuer(ctx, req.Storage, r.Issuer)
+	if err != nil {
+		return err
+	}
+	if err := r.checkIssuer(i, req.MountPoint); err != nil {
+		return err
+	}
+	l, err := loadLimits(ctx, req.Storage)
+	if err != nil {
+		return err
+	}
+	return l.checkRole(r)
+}
+
 // apply takes the fields that were given.
 func (r *role) apply(d *framework.FieldData) {
 	r.applyAccount(d)
 	r.applyRepositories(d)
-	if v, ok := d.GetOk("app"); ok {
-		r.App = v.(string)
+	for field, to := range map[string]*string{
+		"app": &r.App, "issuer": &r.Issuer, "bound_claims_type": &r.BoundClaimsType,
+		"condition": &r.Condition, "description": &r.Description,
+	} {
+		if v, ok := d.GetOk(field); ok {
+			*to = v.(string)
+		}
+	}
+	for field, to := range map[string]*time.Duration{"ttl": &r.TTL, "max_ttl": &r.MaxTTL} {
+		if v, ok := d.GetOk(field); ok {
+			*to = time.Duration(v.(int)) * time.Second
+		}
+	}
+	for field, to := range map[string]*bool{"require_id_token": &r.RequireIDToken, "disabled": &r.Disabled} {
+		if v, ok := d.GetOk(field); ok {
+			*to = v.(bool)
+		}
 	}
 	if v, ok := d.GetOk("permissions"); ok {
 		r.Permissions = v.(map[string]string)
 	}
-	if v, ok := d.GetOk("ttl"); ok {
-		r.TTL = time.Duration(v.(int)) * time.Second
+	if v, ok := d.GetOk("bound_subjects"); ok {
+		r.BoundSubjects = v.([]string)
 	}
-	if v, ok := d.GetOk("max_ttl"); ok {
-		r.MaxTTL = time.Duration(v.(int)) * time.Second
-	}
-	if v, ok := d.GetOk("description"); ok {
-		r.Description = v.(string)
-	}
-	if v, ok := d.GetOk("disabled"); ok {
-		r.Disabled = v.(bool)
+	if v, ok := d.GetOk("bound_claims"); ok {
+		r.BoundClaims = v.(map[string]any)
 	}
 }
 
@@ -198,27 +236,24 @@ func (r *role) applyRepositories(d *framework.FieldData) {
 		r.Repositories = names.([]string)
 	}
 	if numbered {
-		r.RepositoryIDs = ids(list.([]int))
+		r.RepositoryIDs = texts(list.([]any))
 	}
 	if selected {
 		r.RepositorySelection = selection.(string)
 	}
 }
 
-func (b *backend) storeRole(ctx context.Context, storage logical.Storage, r *role) error {
-	entry, err := logical.StorageEntryJSON(roleStorage+r.Name, r)
-	if err != nil {
-		return fmt.Errorf("encode role %q: %w", r.Name, err)
+// texts are the items of repository_ids, which parameters.go has made texts.
+func texts(list []any) []string {
+	out := make([]string, len(list))
+	for i, item := range list {
+		out[i] = item.(string)
 	}
-	if err := storage.Put(ctx, entry); err != nil {
-		return fmt.Errorf("write role %q: %w", r.Name, err)
-	}
-	b.roles.drop(r.Name)
-	return nil
+	return out
 }
 
 func (b *backend) readRole(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	name, err := roleName(d)
+	name, err := nameOf("a role", d)
 	if err != nil {
 		return nil, err
 	}
@@ -234,8 +269,11 @@ func (b *backend) readRole(ctx context.Context, req *logical.Request, d *framewo
 func (r *role) read() map[string]any {
 	data := map[string]any{
 		"app":                  r.App,
+		"issuer":               r.Issuer,
 		"repository_selection": r.RepositorySelection,
 		"permissions":          r.Permissions,
+		"condition":            r.Condition,
+		"require_id_token":     r.RequireIDToken,
 		"ttl":                  int(r.TTL.Seconds()),
 		"max_ttl":              int(r.MaxTTL.Seconds()),
 		"description":          r.Description,
@@ -251,18 +289,31 @@ func (r *role) read() map[string]any {
 		data["repositories"] = r.Repositories
 	}
 	if len(r.RepositoryIDs) > 0 {
-		data["repository_ids"] = r.RepositoryIDs
+		items := make([]any, len(r.RepositoryIDs))
+		for i, item := range r.RepositoryIDs {
+			items[i] = idOrTemplate(item)
+		}
+		data["repository_ids"] = items
+	}
+	if len(r.BoundSubjects) > 0 {
+		data["bound_subjects"] = r.BoundSubjects
+	}
+	if len(r.BoundClaims) > 0 {
+		data["bound_claims"] = r.BoundClaims
+	}
+	if r.BoundClaimsType != "" {
+		data["bound_claims_type"] = r.BoundClaimsType
 	}
 	return data
 }
 
 func (b *backend) deleteRole(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	name, err := roleName(d)
+	name, err := nameOf("a role", d)
 	if err != nil {
 		return nil, err
 	}
-	if err := req.Storage.Delete(ctx, roleStorage+name); err != nil {
-		return nil, fmt.Errorf("delete role %q: %w", name, err)
+	if err := remove(ctx, req.Storage, roleStorage+name); err != nil {
+		return nil, err
 	}
 	b.roles.drop(name)
 	return nil, nil

@@ -2,11 +2,8 @@ package githubsecrets
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +11,7 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 
 	"vault-plugin-secrets-github/internal/githubapp"
+	"vault-plugin-secrets-github/internal/policy"
 )
 
 const (
@@ -41,11 +39,7 @@ func (b *backend) tokenPaths() []*framework.Path {
 	return []*framework.Path{{
 		Pattern:      "token/(?P<role>[^/]+)$",
 		DisplayAttrs: displayAttrs("token"),
-		Fields: map[string]*framework.FieldSchema{
-			"role": {Type: framework.TypeString, Description: "Name of the role."},
-			"ttl": {Type: framework.TypeDurationSecond, Query: true,
-				Description: "How long the lease shall last, in whole seconds; less than the role gives."},
-		},
+		Fields:       requestFields(),
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation:   mint("Get a token."),
 			logical.UpdateOperation: mint("Get a token."),
@@ -53,6 +47,23 @@ func (b *backend) tokenPaths() []*framework.Path {
 		HelpSynopsis:    tokenHelp,
 		HelpDescription: strings.TrimSpace(tokenDescription),
 	}}
+}
+
+// requestFields are what a job may ask for. Each narrows what the role allows.
+func requestFields() map[string]*framework.FieldSchema {
+	return map[string]*framework.FieldSchema{
+		"role": {Type: framework.TypeString, Description: "Name of the role."},
+		"repositories": {Type: framework.TypeCommaStringSlice, Query: true,
+			Description: "Names of repositories, fewer than the role's."},
+		"repository_ids": {Type: framework.TypeCommaIntSlice, Query: true,
+			Description: "Ids of repositories, fewer than the role's."},
+		"permissions": {Type: framework.TypeKVPairs, Query: true,
+			Description: "Permissions, fewer or lower than the role's."},
+		"ttl": {Type: framework.TypeDurationSecond, Query: true,
+			Description: "How long the lease shall last, in whole seconds; less than the role gives."},
+		"id_token": {Type: framework.TypeString, DisplayAttrs: &framework.DisplayAttributes{Sensitive: true},
+			Description: "The job's own ID token, which shows its claims. In the body of a write only, or in the header X-CI-Id-Token; a query string stands in the audit log."},
+	}
 }
 
 // tokenFields are the answer.
@@ -71,17 +82,11 @@ func tokenFields() map[string]*framework.FieldSchema {
 		"permissions":          {Type: framework.TypeKVPairs, Required: true, Description: "What GitHub granted."},
 		"scope":                {Type: framework.TypeString, Required: true, Description: "Account, repositories and permissions in one line, for audit logs."},
 		"subject":              {Type: framework.TypeString, Description: "Name of the caller's entity alias: who Vault's auth method says that the job is."},
+		"run_id":               {Type: framework.TypeString, Description: "run_id of the job's ID token, if one was presented."},
+		"workflow_ref":         {Type: framework.TypeString, Description: "workflow_ref of the job's ID token, if one was presented."},
+		"ref":                  {Type: framework.TypeString, Description: "ref of the job's ID token, if one was presented."},
+		"event_name":           {Type: framework.TypeString, Description: "event_name of the job's ID token, if one was presented."},
 	}
-}
-
-// issuance is one token on its way to one caller.
-type issuance struct {
-	role         *role
-	app          *app
-	installation githubapp.Installation
-	token        *githubapp.Token
-	ttl          time.Duration
-	subject      string
 }
 
 func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
@@ -89,14 +94,10 @@ func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *frame
 	if err != nil {
 		return nil, err
 	}
-	want, err := i.role.scope()
-	if err != nil {
+	if err := i.mint(ctx); err != nil {
 		return nil, err
 	}
-	if err := i.mint(ctx, want); err != nil {
-		return nil, err
-	}
-	if err := i.check(want); err != nil {
+	if err := i.check(); err != nil {
 		i.app.client.Discard(i.token.Value, i.token.ExpiresAt)
 		return nil, err
 	}
@@ -105,8 +106,8 @@ func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *frame
 		return nil, fmt.Errorf("the client hung up, the token is being revoked: %w", ctx.Err())
 	}
 	b.Logger().Info("issued a token", "request_id", req.ID, "role", i.role.Name, "app", i.app.Name,
-		"subject", i.subject, "scope", i.scope(), "hashed_token", githubapp.HashToken(i.token.Value),
-		"ttl", i.ttl.String(), "expires_at", i.token.ExpiresAt.Format(time.RFC3339))
+		"subject", i.caller.Subject, "scope", i.scope(), "hashed_token", githubapp.HashToken(i.token.Value),
+		"ttl", i.grant.TTL.String(), "expires_at", i.token.ExpiresAt.Format(time.RFC3339))
 	return b.leased(i), nil
 }
 
@@ -120,19 +121,69 @@ func (b *backend) decide(ctx context.Context, req *logical.Request, d *framework
 	if err != nil {
 		return nil, err
 	}
-	asked, err := askedTTL(d)
+	l, err := b.mountLimits(ctx, req.Storage)
 	if err != nil {
 		return nil, err
 	}
-	ttl, err := r.leaseTTL(asked, b.System().DefaultLeaseTTL)
+	asked, err := askedFor(d)
 	if err != nil {
 		return nil, err
 	}
-	subject, err := b.subject(req)
+	who, err := b.whoAsks(ctx, req, d, r, l)
 	if err != nil {
 		return nil, err
 	}
-	return &issuance{role: r, app: a, ttl: ttl, subject: subject}, nil
+	decision := policy.Decide(r.rules, l.compiled, who, asked, r.leaseTTL(b.System().DefaultLeaseTTL), b.now())
+	if err := decision.Refusal(); err != nil {
+		return nil, fmt.Errorf("role %q: %w", r.Name, asRefusal(err))
+	}
+	return &issuance{role: r, app: a, caller: who, grant: decision.Grant}, nil
+}
+
+// whoAsks is the caller as far as the decision needs to know it.
+func (b *backend) whoAsks(ctx context.Context, req *logical.Request, d *framework.FieldData, r *role, l *limits) (policy.Caller, error) {
+	idToken, err := presentedIDToken(req, d)
+	if err != nil {
+		return policy.Caller{}, err
+	}
+	if !r.rules.Binds() && !l.RequireIDToken && idToken == "" {
+		subject, err := b.displayedSubject(req)
+		return policy.Caller{Subject: subject}, err
+	}
+	issuer, err := b.usableIssuer(ctx, req, r.Issuer)
+	if err != nil {
+		return policy.Caller{}, err
+	}
+	who, err := b.caller(ctx, req, issuer, idToken)
+	if err != nil || r.Condition == "" {
+		return who, err
+	}
+	who.Groups, err = b.groupsOf(who.EntityID)
+	return who, err
+}
+
+// askedFor is the scope that the request names; what it leaves out is the
+// role's.
+func askedFor(d *framework.FieldData) (policy.Request, error) {
+	var asked policy.Request
+	if v, ok := d.GetOk("repositories"); ok {
+		asked.Repositories = v.([]string)
+	}
+	if v, ok := d.GetOk("repository_ids"); ok {
+		for _, id := range v.([]int) {
+			asked.RepositoryIDs = append(asked.RepositoryIDs, int64(id))
+		}
+	}
+	if v, ok := d.GetOk("permissions"); ok {
+		permissions, err := normalPermissions(v.(map[string]string))
+		if err != nil {
+			return asked, err
+		}
+		asked.Permissions = permissions
+	}
+	var err error
+	asked.TTL, err = askedTTL(d)
+	return asked, err
 }
 
 // askedTTL is the ttl of the request, 0 if it names none.
@@ -149,187 +200,4 @@ func askedTTL(d *framework.FieldData) (time.Duration, error) {
 		return 0, badRequestf("ttl: %s is more than 1h, the life of every installation token", ttl)
 	}
 	return ttl, nil
-}
-
-// subject names the caller: its alias if it has just one, else what Vault
-// displays.
-func (b *backend) subject(req *logical.Request) (string, error) {
-	if req.EntityID == "" {
-		return req.DisplayName, nil
-	}
-	entity, err := b.System().EntityInfo(req.EntityID)
-	if err != nil {
-		return "", fmt.Errorf("read the caller's entity: %w", err)
-	}
-	if entity == nil || len(entity.Aliases) != 1 {
-		return req.DisplayName, nil
-	}
-	return entity.Aliases[0].Name, nil
-}
-
-// mint finds the installation and makes the token. GitHub's 404 for an
-// installation that was looked up earlier may mean that the App was removed and
-// installed anew, so it is looked up once more.
-func (i *issuance) mint(ctx context.Context, want githubapp.TokenRequest) error {
-	if err := i.locate(ctx); err != nil {
-		return err
-	}
-	stale := i.installation
-	var err error
-	i.token, err = i.app.client.Mint(ctx, stale.ID, want)
-	if !githubapp.IsKind(err, githubapp.NotFound) {
-		return i.explain(err)
-	}
-	i.app.client.Forget(stale)
-	if err := i.locate(ctx); err != nil {
-		return err
-	}
-	if i.installation.ID != stale.ID {
-		i.token, err = i.app.client.Mint(ctx, i.installation.ID, want)
-	}
-	return i.explain(err)
-}
-
-func (i *issuance) locate(ctx context.Context) (err error) {
-	if i.role.InstallationID != 0 {
-		i.installation, err = i.app.client.InstallationByID(ctx, i.role.InstallationID)
-	} else {
-		i.installation, err = i.app.client.Installation(ctx, i.role.Organization)
-	}
-	return i.explain(err)
-}
-
-// explain adds to GitHub's error which App and account it is about, and what
-// helps.
-func (i *issuance) explain(err error) error {
-	var github *githubapp.Error
-	if !errors.As(err, &github) {
-		return err
-	}
-	remedy := ""
-	switch github.Kind {
-	case githubapp.NotFound:
-		remedy = "the App is not installed there, or its installation was removed; install it, or correct the role"
-	case githubapp.Suspended:
-		remedy = "an owner of the account unsuspends the installation"
-	case githubapp.Unprocessable:
-		remedy = "the role asks for repositories or permissions that the installation does not have"
-	case githubapp.KeyRefused:
-		remedy = "was it deleted on the App's page? Write a new one to the App's configuration"
-	default:
-		return fmt.Errorf("role %q, App %q on %s: %w", i.role.Name, i.app.Name, i.account(), err)
-	}
-	return fmt.Errorf("role %q, App %q on %s: %w; %s", i.role.Name, i.app.Name, i.account(), err, remedy)
-}
-
-// account names where the role's App is installed.
-func (i *issuance) account() string {
-	if i.role.Organization != "" {
-		return i.role.Organization
-	}
-	return "installation " + idText(i.role.InstallationID)
-}
-
-// check refuses a token that is good for more than was asked.
-func (i *issuance) check(want githubapp.TokenRequest) error {
-	if excess := excess(want, i.token); excess != "" {
-		return i.explain(&githubapp.Error{
-			Kind: githubapp.Undelivered, Op: "check the token",
-			Message: "GitHub granted more than was asked: " + excess + "; the token is being revoked",
-		})
-	}
-	return nil
-}
-
-// excess names the first thing that a token is good for and that was not asked.
-func excess(want githubapp.TokenRequest, got *githubapp.Token) string {
-	for _, name := range slices.Sorted(maps.Keys(got.Permissions)) {
-		asked, level := want.Permissions[name], got.Permissions[name]
-		// GitHub adds metadata=read to every token.
-		if implied := name == "metadata" && level == "read"; !implied && !levelCovers(asked, level) {
-			return fmt.Sprintf("permission %s=%s", name, level)
-		}
-	}
-	if want.AllRepositories {
-		return ""
-	}
-	if got.AllRepositories {
-		return "all repositories"
-	}
-	names := make(map[string]bool, len(want.Repositories))
-	for _, name := range want.Repositories {
-		names[strings.ToLower(name)] = true
-	}
-	for _, r := range got.Repositories {
-		if !names[strings.ToLower(r.Name)] && !slices.Contains(want.RepositoryIDs, r.ID) {
-			return fmt.Sprintf("repository %s (id %d)", quote(r.Name), r.ID)
-		}
-	}
-	return ""
-}
-
-// levelCovers reports whether a permission asked for includes the level given:
-// read < write < admin. A level that is not known is included in none.
-func levelCovers(asked, level string) bool {
-	given := slices.Index(permissionLevels, level)
-	return given >= 0 && given <= slices.Index(permissionLevels, asked)
-}
-
-// granted is the token's permissions as GitHub's answer says, or as they were
-// asked where it says nothing.
-func (i *issuance) granted() map[string]string {
-	if len(i.token.Permissions) > 0 {
-		return i.token.Permissions
-	}
-	want, _ := i.role.scope() // checked when it was asked for
-	return want.Permissions
-}
-
-// scope is the token's scope in one line: "acme: api,web: contents=write".
-func (i *issuance) scope() string {
-	repositories := "*"
-	if names, _ := i.repositories(); names != nil {
-		repositories = strings.Join(names, ",")
-	}
-	permissions := i.granted()
-	pairs := make([]string, 0, len(permissions))
-	for _, name := range slices.Sorted(maps.Keys(permissions)) {
-		pairs = append(pairs, name+"="+permissions[name])
-	}
-	return i.installation.Account + ": " + repositories + ": " + strings.Join(pairs, ",")
-}
-
-// repositories are the names and ids that the token is good for; nil for all.
-func (i *issuance) repositories() ([]string, []int64) {
-	if i.role.RepositorySelection == allRepositories {
-		return nil, nil
-	}
-	names, ids := []string{}, []int64{}
-	for _, r := range i.token.Repositories {
-		names, ids = append(names, r.Name), append(ids, r.ID)
-	}
-	return names, ids
-}
-
-// data is the answer that the caller gets.
-func (i *issuance) data() map[string]any {
-	data := map[string]any{
-		"token":                i.token.Value,
-		"expires_at":           i.token.ExpiresAt.UTC().Format(time.RFC3339),
-		"hashed_token":         githubapp.HashToken(i.token.Value),
-		"role":                 i.role.Name,
-		"app":                  i.app.Name,
-		"installation_id":      i.installation.ID,
-		"organization":         i.installation.Account,
-		"repository_selection": i.role.RepositorySelection,
-		"permissions":          i.granted(),
-		"scope":                i.scope(),
-	}
-	if names, ids := i.repositories(); names != nil {
-		data["repositories"], data["repository_ids"] = names, ids
-	}
-	if i.subject != "" {
-		data["subject"] = i.subject
-	}
-	return data
 }

@@ -124,10 +124,10 @@ func TestTokenTTL(t *testing.T) {
 		"the role's":                {nil, nil, 10 * time.Minute, 200, ""},
 		"less, as asked":            {nil, "5m", 5 * time.Minute, 200, ""},
 		"just the role's":           {nil, 600, 10 * time.Minute, 200, ""},
-		"more than the role's":      {nil, "11m", 0, 403, `11m0s is more than the 10m0s that the role "ci" allows`},
+		"more than the role's":      {nil, "11m", 0, 403, "wanted at most 10m0s, seen 11m0s"},
 		"the mount's":               {map[string]any{"ttl": nil}, nil, 15 * time.Minute, 200, ""},
 		"max_ttl under the mount":   {map[string]any{"ttl": nil, "max_ttl": "5m"}, nil, 5 * time.Minute, 200, ""},
-		"more than the mount's":     {map[string]any{"ttl": nil}, "16m", 0, 403, "16m0s is more than"},
+		"more than the mount's":     {map[string]any{"ttl": nil}, "16m", 0, 403, "wanted at most 15m0s, seen 16m0s"},
 		"GitHub's hour":             {map[string]any{"ttl": "1h"}, nil, time.Hour, 200, ""},
 		"none":                      {nil, 0, 0, 400, "a lease of 0 seconds"},
 		"negative":                  {nil, -1, 0, 400, "negative"},
@@ -325,10 +325,10 @@ func TestATokenThatIsGoodForMoreIsRevoked(t *testing.T) {
 		mutate func(map[string]any)
 		err    string
 	}{
-		"another permission": {func(a map[string]any) { a["permissions"].(map[string]any)["administration"] = "read" }, "permission administration=read"},
-		"a higher level":     {func(a map[string]any) { a["permissions"].(map[string]any)["contents"] = "write" }, "permission contents=write"},
-		"an unknown level":   {func(a map[string]any) { a["permissions"].(map[string]any)["contents"] = "owner" }, "permission contents=owner"},
-		"metadata=write":     {func(a map[string]any) { a["permissions"].(map[string]any)["metadata"] = "write" }, "permission metadata=write"},
+		"another permission": {func(a map[string]any) { a["permissions"].(map[string]any)["administration"] = "read" }, "permissions administration=read"},
+		"a higher level":     {func(a map[string]any) { a["permissions"].(map[string]any)["contents"] = "write" }, "permissions contents=write"},
+		"an unknown level":   {func(a map[string]any) { a["permissions"].(map[string]any)["contents"] = "owner" }, "permissions contents=owner"},
+		"metadata=write":     {func(a map[string]any) { a["permissions"].(map[string]any)["metadata"] = "write" }, "permissions metadata=write"},
 		"all repositories":   {func(a map[string]any) { a["repository_selection"] = "all" }, "all repositories"},
 		"another repository": {func(a map[string]any) {
 			other := map[string]any{"id": 424242, "name": "secret-plans"}

@@ -2,6 +2,7 @@ package githubsecrets
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,215 +12,135 @@ import (
 
 	"github.com/hashicorp/vault/sdk/logical"
 
-	"vault-plugin-secrets-github/internal/githubapp"
+	"vault-plugin-secrets-github/internal/policy"
 )
 
 const (
 	roleStorage = "roles/"
 
-	// maxRepositories is the most that GitHub takes in one request.
-	maxRepositories = 500
 	// maxPermissions is well above the number that GitHub documents.
 	maxPermissions = 200
-	// maxTokenTTL is how long GitHub lets every installation token live.
-	maxTokenTTL = time.Hour
 
 	selectedRepositories = "selected"
 	allRepositories      = "all"
 )
 
-// role says which token of which App may be had, and for how long. Its fields
-// are as the administrator wrote them, so that a read shows no drift; scope
-// puts them into GitHub's form.
+// role says which token of which App may be had, by whom, and for how long. Its
+// fields are as the administrator wrote them, so that a read shows no drift;
+// what they mean is policy's.
 type role struct {
 	Name string `json:"-"`
 
-	App                 string            `json:"app"`
+	App    string `json:"app"`
+	Issuer string `json:"issuer"`
+
 	Organization        string            `json:"organization,omitempty"`
 	InstallationID      int64             `json:"installation_id,omitempty"`
 	Repositories        []string          `json:"repositories,omitempty"`
-	RepositoryIDs       []int64           `json:"repository_ids,omitempty"`
+	RepositoryIDs       []string          `json:"repository_ids,omitempty"`
 	RepositorySelection string            `json:"repository_selection"`
 	Permissions         map[string]string `json:"permissions"`
-	TTL                 time.Duration     `json:"ttl,omitempty"`
-	MaxTTL              time.Duration     `json:"max_ttl,omitempty"`
-	Description         string            `json:"description,omitempty"`
-	Disabled            bool              `json:"disabled,omitempty"`
+
+	BoundSubjects   []string       `json:"bound_subjects,omitempty"`
+	BoundClaims     map[string]any `json:"bound_claims,omitempty"`
+	BoundClaimsType string         `json:"bound_claims_type,omitempty"`
+	Condition       string         `json:"condition,omitempty"`
+	RequireIDToken  bool           `json:"require_id_token,omitempty"`
+
+	TTL         time.Duration `json:"ttl,omitempty"`
+	MaxTTL      time.Duration `json:"max_ttl,omitempty"`
+	Description string        `json:"description,omitempty"`
+	Disabled    bool          `json:"disabled,omitempty"`
+
+	// rules is the role, compiled.
+	rules *policy.Role
 }
 
-// validate checks every field. It is the one place that says what a role may be.
+// validate checks every field and compiles the rules.
 func (r *role) validate() error {
-	for _, check := range []func() error{
-		r.validateApp, r.validateAccount, r.validateRepositories, r.validatePermissions, r.validateTTL,
-	} {
-		if err := check(); err != nil {
-			return err
-		}
+	if err := validateName("an App", r.App); err != nil {
+		return err
 	}
-	return nil
-}
-
-func (r *role) validateApp() error {
-	return validateName("App", r.App)
-}
-
-func (r *role) validateAccount() error {
-	switch {
-	case r.Organization == "" && r.InstallationID == 0:
-		return badRequestf("give organization (a user account's name will do) or installation_id")
-	case r.Organization != "" && r.InstallationID != 0:
-		return badRequestf("give either organization or installation_id, not both")
-	case r.Organization != "" && !loginPattern.MatchString(r.Organization):
-		return badRequestf("organization: %s is not the name of a GitHub account: letters, digits and '-'", quote(r.Organization))
+	if err := validateName("an issuer", r.Issuer); err != nil {
+		return err
 	}
-	return nil
-}
-
-func (r *role) validateRepositories() error {
-	named := len(r.Repositories) + len(r.RepositoryIDs)
-	switch r.RepositorySelection {
-	case selectedRepositories:
-		if named == 0 {
-			return badRequestf("name repositories or repository_ids, or say repository_selection=all to mean every repository of the installation")
-		}
-	case allRepositories:
-		if named > 0 {
-			return badRequestf("repository_selection=all and repositories or repository_ids exclude each other")
-		}
-	default:
+	if r.RepositorySelection != selectedRepositories && r.RepositorySelection != allRepositories {
 		return badRequestf("repository_selection: %s is neither selected nor all", quote(r.RepositorySelection))
 	}
-	if named > maxRepositories {
-		return badRequestf("%d repositories are too many: GitHub takes %d for one token", named, maxRepositories)
+	spec, err := r.spec()
+	if err != nil {
+		return err
 	}
-	seen := map[string]bool{}
-	for _, written := range r.Repositories {
-		name, err := r.bareName(written)
-		if err != nil {
-			return err
-		}
-		if key := strings.ToLower(name); seen[key] {
-			return badRequestf("repositories: %s is named twice", quote(written))
+	if r.rules, err = policy.Compile(spec); err != nil {
+		return badRequestf("%s", err)
+	}
+	return nil
+}
+
+// spec is the role in the form that policy compiles.
+func (r *role) spec() (policy.Spec, error) {
+	permissions, err := normalPermissions(r.Permissions)
+	if err != nil {
+		return policy.Spec{}, err
+	}
+	claims := make(map[string][]any, len(r.BoundClaims))
+	for name, value := range r.BoundClaims {
+		if list, ok := value.([]any); ok {
+			claims[name] = list
 		} else {
-			seen[key] = true
+			claims[name] = []any{value}
 		}
 	}
-	seenIDs := map[int64]bool{}
-	for _, id := range r.RepositoryIDs {
-		if seenIDs[id] {
-			return badRequestf("repository_ids: %d is named twice", id)
-		}
-		seenIDs[id] = true
-	}
-	return nil
-}
-
-// bareName is the repository's name without its owner, who must be the role's
-// organization.
-func (r *role) bareName(written string) (string, error) {
-	name := written
-	if owner, rest, ok := strings.Cut(written, "/"); ok {
-		switch {
-		case r.Organization == "":
-			return "", badRequestf("repositories: give %s without its owner, or name the organization of the role", quote(written))
-		case !strings.EqualFold(owner, r.Organization):
-			return "", badRequestf("repositories: %s is not of the role's organization %q", quote(written), r.Organization)
-		}
-		name = rest
-	}
-	if !repositoryPattern.MatchString(name) || name == "." || name == ".." {
-		return "", badRequestf("repositories: %s is not the name of a repository: up to 100 letters, digits, '-', '_', '.'", quote(written))
-	}
-	return name, nil
-}
-
-func (r *role) validatePermissions() error {
-	if len(r.Permissions) == 0 {
-		return badRequestf("permissions are missing: name each, as in permissions=contents=read; there is no word for all")
-	}
-	if len(r.Permissions) > maxPermissions {
-		return badRequestf("%d permissions are more than GitHub has", len(r.Permissions))
-	}
-	seen := map[string]bool{}
-	for written, level := range r.Permissions {
-		name := permissionName(written)
-		switch {
-		case !permissionPattern.MatchString(name):
-			return badRequestf("permissions: %s is not the name of a permission: small letters and '_', as in pull_requests", quote(written))
-		case seen[name]:
-			return badRequestf("permissions: %s is named twice", quote(name))
-		case !slices.Contains(permissionLevels, level):
-			return badRequestf("permissions: %s for %s is not a level: read, write or admin", quote(level), quote(written))
-		}
-		seen[name] = true
-	}
-	return nil
-}
-
-func (r *role) validateTTL() error {
-	for name, d := range map[string]time.Duration{"ttl": r.TTL, "max_ttl": r.MaxTTL} {
-		if d > maxTokenTTL {
-			return badRequestf("%s: %s is more than 1h, the life of every installation token", name, d)
-		}
-	}
-	if r.MaxTTL != 0 && r.TTL > r.MaxTTL {
-		return badRequestf("ttl: %s is more than max_ttl, %s", r.TTL, r.MaxTTL)
-	}
-	return nil
-}
-
-// warnings are what an administrator should hear of a role that is allowed.
-func (r *role) warnings() []string {
-	var unknown []string
-	for written := range r.Permissions {
-		if name := permissionName(written); !githubapp.KnownPermission(name) {
-			unknown = append(unknown, name)
-		}
-	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	slices.Sort(unknown)
-	return []string{fmt.Sprintf("permissions: %s: not among the names that GitHub documents; it is sent as it is, and GitHub refuses the token if it is misspelt",
-		strings.Join(unknown, ", "))}
-}
-
-// scope is what GitHub is asked for.
-func (r *role) scope() (githubapp.TokenRequest, error) {
-	want := githubapp.TokenRequest{
-		RepositoryIDs:   r.RepositoryIDs,
+	return policy.Spec{
+		Organization: r.Organization, InstallationID: r.InstallationID,
+		Repositories: r.Repositories, RepositoryIDs: r.RepositoryIDs,
 		AllRepositories: r.RepositorySelection == allRepositories,
-		Permissions:     make(map[string]string, len(r.Permissions)),
-	}
-	for _, written := range r.Repositories {
-		name, err := r.bareName(written)
-		if err != nil {
-			return want, err
-		}
-		want.Repositories = append(want.Repositories, name)
-	}
-	for written, level := range r.Permissions {
-		want.Permissions[permissionName(written)] = level
-	}
-	return want, nil
+		Permissions:     permissions,
+		TTL:             r.TTL, MaxTTL: r.MaxTTL,
+		BoundSubjects: r.BoundSubjects, BoundClaims: claims, BoundClaimsType: r.BoundClaimsType,
+		Condition: r.Condition, RequireIDToken: r.RequireIDToken,
+	}, nil
 }
 
-// leaseTTL is how long a lease lasts: what was asked for, at most what the role
-// gives; the mount's default, at most max_ttl, where the role names no ttl. The
-// default is asked for only then: to a plugin it is a call to Vault.
-func (r *role) leaseTTL(asked time.Duration, mountDefault func() time.Duration) (time.Duration, error) {
-	allowed := r.TTL
-	if allowed == 0 {
-		allowed = min(mountDefault(), r.leaseMaxTTL())
+// normalPermissions puts permissions into GitHub's spelling: workflow files
+// write pull-requests.
+func normalPermissions(written map[string]string) (map[string]string, error) {
+	if len(written) > maxPermissions {
+		return nil, badRequestf("permissions: %d are more than GitHub has", len(written))
 	}
-	if asked > allowed {
-		return 0, refusalf("ttl: %s is more than the %s that the role %q allows; ask for less, or leave ttl out", asked, allowed, r.Name)
+	normal := make(map[string]string, len(written))
+	for name, level := range written {
+		name = strings.ReplaceAll(name, "-", "_")
+		if _, twice := normal[name]; twice {
+			return nil, badRequestf("permissions: %s is named twice", quote(name))
+		}
+		normal[name] = level
 	}
-	if asked != 0 {
-		return asked, nil
-	}
-	return allowed, nil
+	return normal, nil
 }
+
+// checkIssuer refuses a role whose rules nobody can ever meet, because its
+// issuer provides none of the claims that they need.
+func (r *role) checkIssuer(i *issuer, mount string) error {
+	switch {
+	case !r.rules.Binds():
+		return nil
+	case i == nil:
+		return badRequestf("issuer: the role binds who may have its tokens, and the issuer %q that is to vouch for them is not configured; write it to %sissuers/%s first", r.Issuer, mount, r.Issuer)
+	case r.RequireIDToken && !i.verifies():
+		return badRequestf("require_id_token: the issuer %q does not verify ID tokens; give it oidc_discovery_url, bound_issuer and bound_audiences", r.Issuer)
+	}
+	for _, claim := range r.rules.Claims() {
+		if claim != anyClaim && !i.provides(claim) {
+			return badRequestf("the claim %q, which a rule or template of the role needs, can never be had: it is neither the user_claim nor among the stable_claims of the issuer %q, and that does not verify ID tokens", claim, r.Issuer)
+		}
+	}
+	return nil
+}
+
+// anyClaim is policy's word for a condition that looks claims up by names that
+// it computes.
+const anyClaim = "*"
 
 // leaseMaxTTL is how long a lease can be kept alive.
 func (r *role) leaseMaxTTL() time.Duration {
@@ -229,68 +150,96 @@ func (r *role) leaseMaxTTL() time.Duration {
 	return maxTokenTTL
 }
 
-var (
-	loginPattern      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
-	repositoryPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
-	permissionPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,99}$`)
-	namePattern       = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
+// leaseTTL is how long a lease lasts unless less is asked for.
+func (r *role) leaseTTL(mountDefault func() time.Duration) time.Duration {
+	if r.TTL != 0 {
+		return r.TTL
+	}
+	return min(mountDefault(), r.leaseMaxTTL())
+}
 
-	permissionLevels = []string{"read", "write", "admin"}
-)
+// maxTokenTTL is how long GitHub lets every installation token live.
+const maxTokenTTL = time.Hour
 
-// permissionName is GitHub's spelling: workflow files write pull-requests.
-func permissionName(written string) string { return strings.ReplaceAll(written, "-", "_") }
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
 
 // validateName checks the name of a thing in this mount. Vault's storage takes
 // no key with "..".
 func validateName(what, name string) error {
 	if !namePattern.MatchString(name) || strings.Contains(name, "..") || name == "." {
-		return badRequestf("%s is not the name of a %s: up to 256 letters, digits, '_', '-' and single dots", quote(name), what)
+		return badRequestf("%s is not the name of %s: up to 256 letters, digits, '_', '-' and single dots", quote(name), what)
 	}
 	return nil
 }
 
-// loadRole reads a role from storage; nil if there is none.
+// loadRole reads a role from storage; nil if there is none. Its rules are not
+// compiled.
 func loadRole(ctx context.Context, storage logical.Storage, name string) (*role, error) {
-	entry, err := storage.Get(ctx, roleStorage+name)
-	if err != nil {
-		return nil, fmt.Errorf("read role %q: %w", name, err)
-	}
-	if entry == nil {
-		return nil, nil
-	}
 	r := &role{Name: name}
-	if err := entry.DecodeJSON(r); err != nil {
-		return nil, fmt.Errorf("decode role %q: %w", name, err)
+	found, err := load(ctx, storage, roleStorage+name, r)
+	if err != nil || !found {
+		return nil, err
 	}
 	return r, nil
 }
 
+// eachRole visits every role, by name.
+func eachRole(ctx context.Context, storage logical.Storage, visit func(*role)) error {
+	names, err := storage.List(ctx, roleStorage)
+	if err != nil {
+		return fmt.Errorf("list roles: %w", err)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		r, err := loadRole(ctx, storage, name)
+		if err != nil {
+			return err
+		}
+		if r != nil {
+			visit(r)
+		}
+	}
+	return nil
+}
+
 // usableRole returns a role that may be used for a token now.
 func (b *backend) usableRole(ctx context.Context, req *logical.Request, name string) (*role, error) {
-	if err := validateName("role", name); err != nil {
+	if err := validateName("a role", name); err != nil {
 		return nil, err
 	}
-	r, err := b.roles.get(name, func() (*role, error) { return loadRole(ctx, req.Storage, name) })
+	r, err := b.roles.get(name, func() (*role, error) {
+		r, err := loadRole(ctx, req.Storage, name)
+		if err != nil || r == nil {
+			return nil, err
+		}
+		if err := r.validate(); err != nil {
+			return nil, fmt.Errorf("stored role %q: %w", name, err)
+		}
+		return r, nil
+	})
 	switch {
 	case err != nil:
 		return nil, err
 	case r == nil:
-		return nil, badRequestf("unknown role %q; vault list %sroles shows those that exist", name, req.MountPoint)
+		return nil, unknownRole(name, req)
 	case r.Disabled:
 		return nil, refusalf("the role %q is disabled; an administrator enables it with disabled=false", name)
 	}
 	return r, nil
 }
 
-// ids are the repository ids as the framework gives them.
-func ids(list []int) []int64 {
-	out := make([]int64, len(list))
-	for i, id := range list {
-		out[i] = int64(id)
-	}
-	return out
+func unknownRole(name string, req *logical.Request) error {
+	return badRequestf("unknown role %q; vault list %sroles shows those that exist", name, req.MountPoint)
 }
 
 // idText keeps an id's digits where JSON would make it a float.
 func idText(id int64) string { return strconv.FormatInt(id, 10) }
+
+// idOrTemplate is a repository_ids item as a read shows it: a number, unless it
+// is a template.
+func idOrTemplate(item string) any {
+	if id, err := strconv.ParseInt(item, 10, 64); err == nil {
+		return json.Number(idText(id))
+	}
+	return item
+}

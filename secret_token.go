@@ -42,8 +42,8 @@ func (b *backend) leased(i *issuance) *logical.Response {
 		Token: i.token.Value, Role: i.role.Name, App: i.app.Name,
 		ExpiresAt: i.token.ExpiresAt, Endpoint: i.app.endpoint(),
 	}.internal())
-	resp.Secret.TTL = max(min(i.ttl, life), time.Second)
-	resp.Secret.MaxTTL = max(min(i.role.leaseMaxTTL(), life), time.Second)
+	resp.Secret.TTL = max(min(i.grant.TTL, life), time.Second)
+	resp.Secret.MaxTTL = max(min(i.grant.MaxTTL, life), time.Second)
 	return resp
 }
 
@@ -81,27 +81,52 @@ func (b *backend) renewToken(ctx context.Context, req *logical.Request, _ *frame
 	if err != nil {
 		return nil, fmt.Errorf("the lease cannot be renewed: %w", err)
 	}
-	if _, err := b.usableApp(ctx, req, l.App); err != nil {
+	if err := b.stillUsable(ctx, req, r, l.App); err != nil {
 		return nil, fmt.Errorf("the lease cannot be renewed: %w", err)
 	}
+	maxTTL, err := b.limitedMaxTTL(ctx, req, r)
+	if err != nil {
+		return nil, err
+	}
 	now := b.now()
-	end := req.Secret.IssueTime.Add(r.leaseMaxTTL())
+	end := req.Secret.IssueTime.Add(maxTTL)
 	if l.ExpiresAt.Before(end) {
 		end = l.ExpiresAt
 	}
 	if !end.After(now.Add(time.Second)) {
 		return nil, badRequestf("the lease cannot be renewed: it is at its end; read a new token")
 	}
-	ttl, err := r.leaseTTL(0, b.System().DefaultLeaseTTL)
-	if err != nil {
-		return nil, err
-	}
 	resp := &logical.Response{Secret: req.Secret}
-	resp.Secret.TTL = min(ttl, end.Sub(now)).Truncate(time.Second)
+	resp.Secret.TTL = min(r.leaseTTL(b.System().DefaultLeaseTTL), end.Sub(now)).Truncate(time.Second)
 	// Vault grants the increment that the client asks for up to MaxTTL from
 	// issuance; so MaxTTL ends where this renewal may.
 	resp.Secret.MaxTTL = now.Add(resp.Secret.TTL).Sub(req.Secret.IssueTime).Truncate(time.Second)
 	return resp, nil
+}
+
+// stillUsable is the kill switches: a disabled or deleted App or issuer ends
+// renewals as a disabled role does.
+func (b *backend) stillUsable(ctx context.Context, req *logical.Request, r *role, app string) error {
+	if _, err := b.usableApp(ctx, req, app); err != nil {
+		return err
+	}
+	if !r.rules.Binds() {
+		return nil
+	}
+	_, err := b.usableIssuer(ctx, req, r.Issuer)
+	return err
+}
+
+// limitedMaxTTL is the role's max_ttl, at most the mount's.
+func (b *backend) limitedMaxTTL(ctx context.Context, req *logical.Request, r *role) (time.Duration, error) {
+	l, err := b.mountLimits(ctx, req.Storage)
+	if err != nil {
+		return 0, err
+	}
+	if l.MaxTTL != 0 {
+		return min(l.MaxTTL, r.leaseMaxTTL()), nil
+	}
+	return r.leaseMaxTTL(), nil
 }
 
 // revokeToken deletes the token at GitHub. Vault calls it again after an error,

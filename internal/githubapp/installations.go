@@ -11,6 +11,10 @@ import (
 type Installation struct {
 	ID      int64
 	Account string
+	// Permissions are those that the account's owner has accepted, and Suspended
+	// whether the installation is, when GitHub was asked.
+	Permissions map[string]string
+	Suspended   bool
 }
 
 // Installation returns the App's installation on an account. GitHub is asked
@@ -29,9 +33,16 @@ func (c *Client) Installation(ctx context.Context, account string) (Installation
 // [Client.Installation].
 func (c *Client) InstallationByID(ctx context.Context, id int64) (Installation, error) {
 	return c.lookup(ctx, idKey(id), func(ctx context.Context) (Installation, error) {
-		return c.fetchInstallation(ctx, "app/installations/"+strconv.FormatInt(id, 10))
+		return c.fetchInstallation(ctx, installationPath(id))
 	})
 }
+
+// Inspect asks GitHub for the installation as it is now.
+func (c *Client) Inspect(ctx context.Context, id int64) (Installation, error) {
+	return c.fetchInstallation(ctx, installationPath(id))
+}
+
+func installationPath(id int64) string { return "app/installations/" + strconv.FormatInt(id, 10) }
 
 // Forget drops what is known of the installation, so that the next request
 // looks it up again: after it was removed and installed anew its id is another.
@@ -93,6 +104,8 @@ func (c *Client) fetchInstallation(ctx context.Context, path string) (Installati
 			Login string `json:"login"`
 			Slug  string `json:"slug"` // of an enterprise
 		} `json:"account"`
+		Permissions map[string]string `json:"permissions"`
+		SuspendedAt *string           `json:"suspended_at"`
 	}
 	const op = "look up the installation"
 	if err := c.get(ctx, op, path, &answer); err != nil {
@@ -105,5 +118,7 @@ func (c *Client) fetchInstallation(ctx context.Context, path string) (Installati
 	if account == "" {
 		account = answer.Account.Slug
 	}
-	return Installation{ID: answer.ID, Account: account}, nil
+	return Installation{
+		ID: answer.ID, Account: account, Permissions: answer.Permissions, Suspended: answer.SuspendedAt != nil,
+	}, nil
 }

@@ -108,7 +108,7 @@ func (c *Client) mint(ctx context.Context, installationID int64, want TokenReque
 	sent := new(atomic.Bool)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	path := "app/installations/" + strconv.FormatInt(installationID, 10) + "/access_tokens"
-	req, err := c.rest.NewRequest(ctx, http.MethodPost, path, mintBody{want.Repositories, want.RepositoryIDs, want.Permissions})
+	req, err := c.rest.NewRequest(ctx, http.MethodPost, path, MintBody{want.Repositories, want.RepositoryIDs, want.Permissions})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", mintOp, err)
 	}
@@ -124,9 +124,9 @@ func (c *Client) mint(ctx context.Context, installationID int64, want TokenReque
 	return c.readToken(resp)
 }
 
-// mintBody is the body that GitHub gets: our own, because go-github's struct
+// MintBody is the body that GitHub gets: our own, because go-github's struct
 // drops permissions that it does not know and, with them, every restriction.
-type mintBody struct {
+type MintBody struct {
 	Repositories  []string          `json:"repositories,omitempty"`
 	RepositoryIDs []int64           `json:"repository_ids,omitempty"`
 	Permissions   map[string]string `json:"permissions"`

@@ -1,0 +1,242 @@
+package githubsecrets
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"vault-plugin-secrets-github/internal/idtoken"
+)
+
+const (
+	issuerHelp = `Say who may vouch for a job: an auth mount, and the CI's OIDC issuer.`
+
+	issuerDescription = `
+An issuer names the auth mount whose alias names are trusted (mount_accessor,
+user_claim), the claims that are a function of the alias name (stable_claims),
+and how a job's own ID token is verified here: oidc_discovery_url, jwks_url or
+jwt_validation_pubkeys, with bound_issuer and bound_audiences. preset fills in
+what is known of a CI. A claim that varies between jobs of one repository (ref,
+event_name, environment …) counts as stable only while its name and value stand
+in the alias name; else it needs the job's ID token.
+`
+)
+
+func (b *backend) issuerPaths() []*framework.Path {
+	fields := issuerFields()
+	fields["name"] = &framework.FieldSchema{
+		Type:        framework.TypeString,
+		Description: "Name of the issuer; 'default' is the one that roles use unless they name another.",
+	}
+	fields["verify"] = &framework.FieldSchema{
+		Type:        framework.TypeBool,
+		Default:     true,
+		Description: "Fetch the issuer's keys before it is written.",
+	}
+	return []*framework.Path{
+		{
+			Pattern:      "issuers/?$",
+			DisplayAttrs: displayAttrs("issuers"),
+			Operations: map[logical.Operation]framework.OperationHandler{
+				logical.ListOperation: &framework.PathOperation{
+					Callback: b.listIssuers, Summary: "List the issuers.",
+					Responses: responses(http.StatusOK, "Their names.", listFields()),
+				},
+			},
+			HelpSynopsis:    "List the issuers.",
+			HelpDescription: "Answers the names of all issuers, sorted.",
+		},
+		{
+			Pattern:      "issuers/(?P<name>[^/]+)$",
+			DisplayAttrs: displayAttrs("issuer"),
+			Fields:       fields,
+			Operations: map[logical.Operation]framework.OperationHandler{
+				logical.CreateOperation: &framework.PathOperation{
+					Callback: b.writeIssuer, Summary: "Create an issuer.",
+					Responses:                 responses(http.StatusOK, "Written.", issuerFields()),
+					ForwardPerformanceStandby: true,
+				},
+				logical.UpdateOperation: &framework.PathOperation{
+					Callback: b.writeIssuer, Summary: "Change an issuer; what is not given stays.",
+					Responses:                 responses(http.StatusOK, "Written.", issuerFields()),
+					ForwardPerformanceStandby: true,
+				},
+				logical.ReadOperation: &framework.PathOperation{
+					Callback: b.readIssuer, Summary: "Read an issuer, in the form that a write takes.",
+					Responses: responses(http.StatusOK, "The issuer.", issuerFields()),
+				},
+				logical.DeleteOperation: &framework.PathOperation{
+					Callback: b.deleteIssuer, Summary: "Delete an issuer. Roles that use it refuse from then on.",
+					Responses:                 responses(http.StatusNoContent, "Deleted.", nil),
+					ForwardPerformanceStandby: true,
+				},
+			},
+			ExistenceCheck:  b.issuerExists,
+			HelpSynopsis:    issuerHelp,
+			HelpDescription: strings.TrimSpace(issuerDescription),
+		},
+	}
+}
+
+// issuerFields are what a write takes and a read answers.
+func issuerFields() map[string]*framework.FieldSchema {
+	return map[string]*framework.FieldSchema{
+		"mount_accessor":         {Type: framework.TypeString, Description: "Accessor of the auth mount (vault auth list) whose alias names are trusted."},
+		"user_claim":             {Type: framework.TypeString, Description: "user_claim of that mount's roles, which must all have the same: the claim that the alias name is."},
+		"stable_claims":          {Type: framework.TypeCommaStringSlice, Description: "Alias metadata (claim_mappings of the mount's roles) that is a function of the alias name, on the administrator's word."},
+		"preset":                 {Type: framework.TypeString, Description: "CI whose settings fill in what is not given: github-actions, gitlab, buildkite, circleci."},
+		"base_url":               {Type: framework.TypeString, Description: "URL of the CI for preset, where it is self-managed."},
+		"oidc_discovery_url":     {Type: framework.TypeString, Description: "URL below which /.well-known/openid-configuration names the issuer's keys."},
+		"jwks_url":               {Type: framework.TypeString, Description: "URL of the issuer's keys, instead of oidc_discovery_url."},
+		"jwt_validation_pubkeys": {Type: framework.TypeCommaStringSlice, Description: "PEM public keys of the issuer, instead of a URL."},
+		"ca_pem":                 {Type: framework.TypeString, Description: "PEM certificates to trust for the URL, beside the system's."},
+		"bound_issuer":           {Type: framework.TypeString, Description: "The iss that ID tokens must have. Required to verify them."},
+		"bound_audiences":        {Type: framework.TypeCommaStringSlice, Description: "Audiences of which an ID token must have one. Required to verify them."},
+		"jwt_supported_algs":     {Type: framework.TypeCommaStringSlice, Description: "Signature algorithms to take; RS256 unless set."},
+		"disabled":               {Type: framework.TypeBool, Description: "Refuse every role of this issuer, new tokens and renewals."},
+	}
+}
+
+func (b *backend) issuerExists(ctx context.Context, req *logical.Request, d *framework.FieldData) (bool, error) {
+	name, err := nameOf("an issuer", d)
+	if err != nil {
+		return false, nil // the write itself says what is wrong
+	}
+	i, err := loadIssuer(ctx, req.Storage, name)
+	return i != nil, err
+}
+
+func (b *backend) writeIssuer(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	name, err := nameOf("an issuer", d)
+	if err != nil {
+		return nil, err
+	}
+	i, err := loadIssuer(ctx, req.Storage, name)
+	if err != nil {
+		return nil, err
+	}
+	if i == nil {
+		i = &issuer{Name: name}
+	}
+	if err := i.apply(d); err != nil {
+		return nil, err
+	}
+	if err := i.validate(b); err != nil {
+		return nil, err
+	}
+	if i.verifier != nil && d.Get("verify").(bool) {
+		if err := i.verifier.Probe(ctx); err != nil {
+			return nil, logical.CodedError(http.StatusBadGateway, fmt.Sprintf("the issuer's keys (verify=false writes it without them): %s", err))
+		}
+	}
+	if err := store(ctx, req.Storage, issuerStorage+name, i); err != nil {
+		return nil, err
+	}
+	b.issuers.drop(name)
+	return &logical.Response{Data: i.read()}, nil
+}
+
+// apply takes the fields that were given, then those of the preset that are
+// still missing.
+func (i *issuer) apply(d *framework.FieldData) error {
+	for field, to := range map[string]*string{
+		"mount_accessor": &i.MountAccessor, "user_claim": &i.UserClaim, "preset": &i.Preset, "base_url": &i.BaseURL,
+		"oidc_discovery_url": &i.OIDCDiscoveryURL, "jwks_url": &i.JWKSURL, "ca_pem": &i.CAPEM, "bound_issuer": &i.BoundIssuer,
+	} {
+		if v, ok := d.GetOk(field); ok {
+			*to = v.(string)
+		}
+	}
+	for field, to := range map[string]*[]string{
+		"stable_claims": &i.StableClaims, "jwt_validation_pubkeys": &i.PublicKeys,
+		"bound_audiences": &i.BoundAudiences, "jwt_supported_algs": &i.Algorithms,
+	} {
+		if v, ok := d.GetOk(field); ok {
+			*to = v.([]string)
+		}
+	}
+	if v, ok := d.GetOk("disabled"); ok {
+		i.Disabled = v.(bool)
+	}
+	return i.applyPreset()
+}
+
+func (i *issuer) applyPreset() error {
+	if i.Preset == "" {
+		if i.BaseURL != "" {
+			return badRequestf("base_url is the preset's; name the preset, or give oidc_discovery_url")
+		}
+		return nil
+	}
+	preset, err := idtoken.PresetFor(i.Preset, i.BaseURL)
+	if err != nil {
+		return badRequestf("%s", err)
+	}
+	if !i.verifies() {
+		i.OIDCDiscoveryURL = preset.DiscoveryURL
+	}
+	if i.BoundIssuer == "" {
+		i.BoundIssuer = preset.Issuer
+	}
+	if len(i.Algorithms) == 0 {
+		i.Algorithms = preset.Algorithms
+	}
+	if i.UserClaim == "" {
+		i.UserClaim = preset.UserClaim
+	}
+	return nil
+}
+
+func (b *backend) readIssuer(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	name, err := nameOf("an issuer", d)
+	if err != nil {
+		return nil, err
+	}
+	i, err := loadIssuer(ctx, req.Storage, name)
+	if err != nil || i == nil {
+		return nil, err
+	}
+	return &logical.Response{Data: i.read()}, nil
+}
+
+// read is the issuer in the form that a write takes.
+func (i *issuer) read() map[string]any {
+	data := map[string]any{"mount_accessor": i.MountAccessor, "user_claim": i.UserClaim, "disabled": i.Disabled}
+	for field, value := range map[string]string{
+		"preset": i.Preset, "base_url": i.BaseURL, "oidc_discovery_url": i.OIDCDiscoveryURL,
+		"jwks_url": i.JWKSURL, "ca_pem": i.CAPEM, "bound_issuer": i.BoundIssuer,
+	} {
+		if value != "" {
+			data[field] = value
+		}
+	}
+	for field, list := range map[string][]string{
+		"stable_claims": i.StableClaims, "jwt_validation_pubkeys": i.PublicKeys,
+		"bound_audiences": i.BoundAudiences, "jwt_supported_algs": i.Algorithms,
+	} {
+		if len(list) > 0 {
+			data[field] = list
+		}
+	}
+	return data
+}
+
+func (b *backend) deleteIssuer(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	name, err := nameOf("an issuer", d)
+	if err != nil {
+		return nil, err
+	}
+	if err := remove(ctx, req.Storage, issuerStorage+name); err != nil {
+		return nil, err
+	}
+	b.issuers.drop(name)
+	return nil, nil
+}
+
+func (b *backend) listIssuers(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	return listNames(ctx, req.Storage, issuerStorage)
+}
