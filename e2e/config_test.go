@@ -175,11 +175,13 @@ func TestReplacingTheKeyUnderLoadLosesNoRequest(t *testing.T) {
 	for range rotations {
 		w.app.RotateKey()
 		leaks.watchFor(w.app.PrivateKeyPEM())
-		minted := w.github.Minted()
 		w.write(w.path("config"), map[string]any{"private_key": w.app.PrivateKeyPEM()})
-		w.awaitMinted(minted + 2*jobs)
-		w.app.RemoveKey()
+		w.awaitRequests(githubtest.MintToken, w.github.Requests(githubtest.MintToken)+2*jobs)
 	}
 	close(stop)
 	load.Wait()
+	for range rotations {
+		w.app.RemoveKey()
+	}
+	w.token(job, "api-read") // with the last key
 }

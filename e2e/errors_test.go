@@ -27,6 +27,8 @@ func TestMisspeltParameterIsRefusedOnEveryPath(t *testing.T) {
 		{"roles/other", http.MethodPost, "Repositories", []string{"write"}},
 		{"token/api-read", http.MethodPost, "permisions", []string{"write"}},
 		{"token/api-read", http.MethodGet, "Repositories", []string{"read"}},
+		{"token/api-read", http.MethodPost, "role", []string{"write"}}, // another than the path's
+		{"token/api-read", http.MethodGet, "role", []string{"read"}},
 		{"config", http.MethodGet, "verfy", []string{"read"}},
 		{"config/", "LIST", "afer", nil},
 		{"roles/api-read", http.MethodGet, "fields", []string{"read"}},
@@ -51,6 +53,22 @@ func TestMisspeltParameterIsRefusedOnEveryPath(t *testing.T) {
 	}
 	if after := w.github.Requests(githubtest.MintToken); after != before {
 		t.Errorf("GitHub was asked for %d tokens", after-before)
+	}
+}
+
+func TestFormIsReadLikeJSON(t *testing.T) {
+	t.Parallel()
+	const form = "application/x-www-form-urlencoded"
+	w := newWorld(t)
+	job := w.job()
+	for body, says := range map[string]string{"permisions=contents": `"permisions"`, "ttl=60&ttl=3600": "ttl"} {
+		a := job.Do(t, http.MethodPost, w.path("token/api-read"), []byte(body), "Content-Type", form)
+		wantError(t, a, http.StatusBadRequest, says)
+	}
+	w.wantMinted(0)
+	a := job.Do(t, http.MethodPost, w.path("token/api-read"), []byte("ttl=60"), "Content-Type", form)
+	if lease := a.Secret(t).LeaseDuration; lease != 60 {
+		t.Errorf("the lease lasts %d s, want 60", lease)
 	}
 }
 
@@ -182,6 +200,14 @@ func TestGitHubsRefusalsReachTheCaller(t *testing.T) {
 			prepare: func(w *world) { w.github.Inject(githubtest.BadGateway().On(githubtest.MintToken)) },
 			status:  http.StatusBadGateway, says: []string{"502"},
 		},
+		"a captive portal": {
+			prepare: func(w *world) { w.github.Inject(html(http.StatusOK).On(githubtest.MintToken)) },
+			status:  http.StatusBadGateway, says: []string{"text/html"},
+		},
+		"a page in place of the token": {
+			prepare: func(w *world) { w.github.Inject(html(http.StatusCreated).On(githubtest.MintToken)) },
+			status:  http.StatusFailedDependency, says: []string{"text/html"},
+		},
 		"an outage at the look-up": {
 			prepare: func(w *world) {
 				w.github.Inject(githubtest.Outage().On("GET /orgs/{org}/installation"))
@@ -209,6 +235,13 @@ func TestGitHubsRefusalsReachTheCaller(t *testing.T) {
 				t.Error("GitHub's HTML is in the error")
 			}
 		})
+	}
+}
+
+// html answers with a page.
+func html(status int) githubtest.Fault {
+	return githubtest.Fault{
+		Status: status, Header: http.Header{"Content-Type": {"text/html"}}, Body: "<html>Welcome to our Wi-Fi</html>",
 	}
 }
 

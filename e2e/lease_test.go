@@ -33,8 +33,8 @@ func TestLeaseLastsTheLeastOfWhatLimitsIt(t *testing.T) {
 		t.Run(test.limit, func(t *testing.T) {
 			w := w.in(t)
 			if test.mountMax != "" {
-				w.write("sys/mounts/"+w.mount+"/tune", map[string]any{"max_lease_ttl": test.mountMax})
-				defer w.write("sys/mounts/"+w.mount+"/tune", map[string]any{"max_lease_ttl": "1h"})
+				w.tune(test.mountMax, test.mountMax)
+				defer w.tune("15m", "1h")
 			}
 			if test.expiresIn != 0 {
 				w.github.Inject(expiringIn(test.expiresIn).On(githubtest.MintToken).Once())
@@ -45,6 +45,12 @@ func TestLeaseLastsTheLeastOfWhatLimitsIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tune sets the mount's default and maximum TTL.
+func (w *world) tune(defaultTTL, maxTTL string) {
+	w.t.Helper()
+	w.write("sys/mounts/"+w.mount+"/tune", map[string]any{"default_lease_ttl": defaultTTL, "max_lease_ttl": maxTTL})
 }
 
 // expiringIn makes GitHub say that a token ends so soon.
@@ -142,6 +148,24 @@ func TestVaultTokenRevokedByTheJobEndsItsGitHubTokens(t *testing.T) {
 	w.awaitLiveTokens(0)
 }
 
+func TestRevokingByPrefixEndsEveryTokenOfTheRole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeRole("web-read", map[string]any{"repositories": "web"})
+	job := w.job()
+	for range 3 {
+		w.token(job, "api-read")
+	}
+	other := w.token(job, "web-read")
+	if out := w.root.CLI(t, "lease", "revoke", "-sync", "-prefix", w.path("token/api-read")); out.Code != 0 {
+		t.Fatal(out.Stderr)
+	}
+	w.awaitLiveTokens(1)
+	if !w.isLive(tokenOf(other)) {
+		t.Error("the token of another role was revoked")
+	}
+}
+
 func TestRevocationWaitsForGitHubToComeBack(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]githubtest.Fault{
@@ -158,12 +182,7 @@ func TestRevocationWaitsForGitHubToComeBack(t *testing.T) {
 			if a.Status >= http.StatusBadRequest {
 				t.Fatalf("the revocation was answered with %d: %s", a.Status, a.Body)
 			}
-			vaulttest.Eventually(t, revocationTimeout, func() error {
-				if w.github.Requests(githubtest.RevokeToken) == 0 {
-					return fmt.Errorf("Vault has not tried")
-				}
-				return nil
-			})
+			w.awaitRequests(githubtest.RevokeToken, 1)
 			end()
 			w.awaitLiveTokens(0)
 		})
@@ -197,20 +216,10 @@ func TestNobodyReceivedTheTokenSoItIsRevoked(t *testing.T) {
 			w := newWorld(t)
 			job := w.job()
 			w.github.Inject(slow.On(githubtest.MintToken))
-			hangUp := job.Begin(t, http.MethodGet, w.path("token/api-read"))
-			vaulttest.Eventually(t, requestTimeout, func() error {
-				if w.github.Requests(githubtest.MintToken) == 0 {
-					return fmt.Errorf("GitHub was not asked")
-				}
-				return nil
-			})
-			hangUp()
-			vaulttest.Eventually(t, requestTimeout, func() error {
-				if w.github.Requests(githubtest.RevokeToken) == 0 {
-					return fmt.Errorf("the token was not revoked")
-				}
-				return nil
-			})
+			request := job.Begin(t, http.MethodGet, w.path("token/api-read"))
+			w.awaitRequests(githubtest.MintToken, 1)
+			request.HangUp()
+			w.awaitRequests(githubtest.RevokeToken, 1)
 			w.wantMinted(1)
 			w.awaitLiveTokens(0)
 			if a := w.root.Do(t, "LIST", "sys/leases/lookup/"+w.path("token/api-read"), nil); a.Status != http.StatusNotFound {
@@ -218,6 +227,20 @@ func TestNobodyReceivedTheTokenSoItIsRevoked(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestHangUpBeforeTheInstallationIsKnownMakesNoToken(t *testing.T) {
+	t.Parallel()
+	const lookup = "GET /orgs/{org}/installation"
+	w := newWorld(t)
+	w.github.Inject(githubtest.Fault{Latency: time.Second}.On(lookup))
+	request := w.job().Begin(t, http.MethodGet, w.path("token/api-read"))
+	w.awaitRequests(lookup, 1)
+	request.HangUp()
+	if a := w.job().Get(t, w.path("token/api-read")); a.Status != http.StatusOK {
+		t.Errorf("the next request was answered with %d: %s", a.Status, a.Body)
+	}
+	w.wantMinted(1)
 }
 
 // A lease id is a path: role names with dots must not lead astray.

@@ -77,13 +77,15 @@ func vaultBinary() string {
 	return filepath.Join("..", "bin", "vault")
 }
 
+// engineBinary is what make build builds.
+func engineBinary() string { return filepath.Join("..", "bin", pluginName) }
+
 func registerEngine() (registeredPlugin, error) {
-	binary := filepath.Join("..", "bin", pluginName)
-	version, err := exec.Command(binary, "-version").Output()
+	version, err := exec.Command(engineBinary(), "-version").Output()
 	if err != nil {
 		return registeredPlugin{}, fmt.Errorf("ask the plugin for its version: %w", err)
 	}
-	installed, err := vault.InstallPlugin(binary)
+	installed, err := vault.InstallPlugin(engineBinary(), pluginName)
 	if err != nil {
 		return registeredPlugin{}, err
 	}

@@ -3,13 +3,14 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"vault-plugin-secrets-github/e2e/vaulttest"
+	"vault-plugin-secrets-github/internal/githubtest"
 )
 
 func TestPluginRegistersWithAndWithoutVersion(t *testing.T) {
@@ -42,9 +43,25 @@ func TestPluginIsNotRegisteredAsAnotherVersion(t *testing.T) {
 	}
 }
 
+// privateEngine registers a copy of the engine under a name of its own. Vault
+// runs it in another process than the other tests': a reload of one mount ends
+// the process of all.
+func privateEngine(t *testing.T, name string) {
+	t.Helper()
+	plugin, err := vault.InstallPlugin(engineBinary(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := vault.RegisterPlugin(t.Context(), plugin, name, engine.version); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestReloadKeepsRolesAndLeases(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	const name = "github-reloaded"
+	privateEngine(t, name)
+	w := newWorldOf(t, name)
 	job := w.job()
 	secret := w.token(job, "api-read")
 	w.write("sys/plugins/reload/backend", map[string]any{"mounts": []string{w.mount}})
@@ -52,24 +69,25 @@ func TestReloadKeepsRolesAndLeases(t *testing.T) {
 	w.mustRevoke(secret)
 }
 
-// privateEngine registers a copy of the engine under a name of its own: Vault
-// runs it in a process that no other test uses.
-func privateEngine(t *testing.T, name string) {
-	t.Helper()
-	binary, err := os.ReadFile(filepath.Join("..", "bin", pluginName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	copied := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(copied, binary, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	plugin, err := vault.InstallPlugin(copied)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := vault.RegisterPlugin(t.Context(), plugin, name, engine.version); err != nil {
-		t.Fatal(err)
+// A plugin that is asked to stop takes back the token that is on its way.
+func TestReloadDuringAMintLeavesNoToken(t *testing.T) {
+	t.Parallel()
+	const name = "github-reloaded-busy"
+	privateEngine(t, name)
+	for _, whose := range []string{"its own", "another"} {
+		t.Run(whose+" mount", func(t *testing.T) {
+			w, reloaded := newWorldOf(t, name), newWorldOf(t, name)
+			if whose == "its own" {
+				reloaded = w
+			}
+			w.github.Inject(githubtest.Fault{LateBy: time.Second / 2}.On(githubtest.MintToken).Once())
+			request := w.job().Begin(t, http.MethodGet, w.path("token/api-read"))
+			w.awaitRequests(githubtest.MintToken, 1)
+			reloaded.write("sys/plugins/reload/backend", map[string]any{"mounts": []string{reloaded.mount}})
+			request.Wait()
+			w.write("sys/leases/revoke-prefix/"+w.mount, nil) // Vault may have tried again
+			w.awaitLiveTokens(0)
+		})
 	}
 }
 
@@ -108,13 +126,13 @@ func TestKilledPluginComesBackWithItsLeases(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Vault starts the plugin again for the first request after it has noticed.
 	vaulttest.Eventually(t, requestTimeout, func() error {
-		if pids := pluginProcesses(t, name); len(pids) > 0 {
-			return fmt.Errorf("still running: %v", pids)
+		if a := job.Get(t, w.path("token/api-read")); a.Status != http.StatusOK {
+			return fmt.Errorf("answered with %d: %s", a.Status, a.Body)
 		}
 		return nil
 	})
-	w.token(job, "api-read")
 	w.mustRevoke(secret)
 }
 

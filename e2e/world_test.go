@@ -220,12 +220,12 @@ func (w *world) wantMinted(want int) {
 	}
 }
 
-// awaitMinted waits until GitHub has made so many tokens.
-func (w *world) awaitMinted(want int) {
+// awaitRequests waits until GitHub has had so many requests to an endpoint.
+func (w *world) awaitRequests(endpoint string, want int) {
 	w.t.Helper()
 	vaulttest.Eventually(w.t, requestTimeout, func() error {
-		if got := w.github.Minted(); got < want {
-			return fmt.Errorf("GitHub made %d tokens, not %d", got, want)
+		if got := w.github.Requests(endpoint); got < want {
+			return fmt.Errorf("GitHub had %d requests to %s, not %d", got, endpoint, want)
 		}
 		return nil
 	})

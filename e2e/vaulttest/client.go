@@ -56,24 +56,34 @@ func (c *Client) Do(t testing.TB, method, path string, body any, headers ...stri
 	return a
 }
 
-// Begin sends a request and does not wait for the answer; hangUp closes the
-// connection, unless the answer has come before.
-func (c *Client) Begin(t testing.TB, method, path string) (hangUp func()) {
+// Pending is a request whose answer nobody has waited for yet.
+type Pending struct {
+	ended chan struct{}
+	// HangUp closes the connection, unless the answer has come.
+	HangUp context.CancelFunc
+}
+
+// Begin sends a request and does not wait for the answer.
+func (c *Client) Begin(t testing.TB, method, path string) *Pending {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	req := c.request(t, ctx, method, path, nil)
-	ended := make(chan struct{})
+	p := &Pending{ended: make(chan struct{}), HangUp: cancel}
+	t.Cleanup(func() {
+		p.HangUp()
+		p.Wait()
+	})
 	go func() {
-		defer close(ended)
+		defer close(p.ended)
 		if resp, err := http.DefaultClient.Do(req); err == nil {
 			resp.Body.Close()
 		}
 	}()
-	return func() {
-		cancel()
-		<-ended
-	}
+	return p
 }
+
+// Wait waits for the answer, or until the connection is closed.
+func (p *Pending) Wait() { <-p.ended }
 
 func (c *Client) request(t testing.TB, ctx context.Context, method, path string, body any) *http.Request {
 	t.Helper()

@@ -111,7 +111,7 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	defer log.Close()
 	n.cmd = exec.Command(n.binary, "server", "-config="+n.configFile())
-	n.cmd.Env = append(bareEnv(n.dir), "VAULT_DISABLE_MLOCK=true")
+	n.cmd.Env = bareEnv(n.dir)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	n.cmd.ExtraFiles = []*os.File{n.hold}
 	if err := n.run(); err != nil {

@@ -133,19 +133,17 @@ type Plugin struct {
 	SHA256  string
 }
 
-// InstallPlugin copies a binary into Vault's plugin directory.
-func (s *Server) InstallPlugin(binary string) (Plugin, error) {
+// InstallPlugin copies a binary into Vault's plugin directory as command.
+func (s *Server) InstallPlugin(binary, command string) (Plugin, error) {
 	content, err := os.ReadFile(binary)
 	if err != nil {
 		return Plugin{}, fmt.Errorf("read the plugin: %w", err)
 	}
-	p := Plugin{Command: filepath.Base(binary)}
-	sum := sha256.Sum256(content)
-	p.SHA256 = hex.EncodeToString(sum[:])
-	if err := os.WriteFile(filepath.Join(s.pluginDir(), p.Command), content, 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(s.pluginDir(), command), content, 0o700); err != nil {
 		return Plugin{}, fmt.Errorf("install the plugin: %w", err)
 	}
-	return p, nil
+	sum := sha256.Sum256(content)
+	return Plugin{Command: command, SHA256: hex.EncodeToString(sum[:])}, nil
 }
 
 // RegisterPlugin enters the plugin into Vault's catalog under a name; version
