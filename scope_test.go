@@ -26,7 +26,7 @@ func TestARequestNarrowsAndNeverWidens(t *testing.T) {
 		"the role's ids by name":   {map[string]any{"repositories": nil, "repository_ids": "WEB"}, func(map[string]int64) map[string]any { return map[string]any{"repositories": "web"} }, "acme: web: ", nil},
 		"one of all":               {map[string]any{"repositories": nil, "repository_selection": "all"}, func(map[string]int64) map[string]any { return map[string]any{"repositories": "docs"} }, "acme: docs: ", nil},
 		"another repository":       {nil, func(map[string]int64) map[string]any { return map[string]any{"repositories": "web,docs"} }, "", []string{"request repositories", "docs"}},
-		"another's id":             {nil, func(ids map[string]int64) map[string]any { return map[string]any{"repository_ids": []any{ids["docs"]}} }, "", []string{"repositories", "docs"}},
+		"another's id":             {nil, func(ids map[string]int64) map[string]any { return map[string]any{"repository_ids": []any{ids["docs"]}} }, "", []string{"request repositories"}},
 		"a name not among the ids": {map[string]any{"repositories": nil, "repository_ids": "WEB"}, func(map[string]int64) map[string]any { return map[string]any{"repositories": "docs"} }, "", []string{"repositories", "docs"}},
 		"another permission": {nil, func(map[string]int64) map[string]any {
 			return map[string]any{"permissions": "contents=write,pull_requests=read"}
