@@ -99,7 +99,7 @@ const anyClaim = "*"
 func usedClaims(checked *ast.AST) []string {
 	var names []string
 	for _, ident := range ast.MatchDescendants(ast.NavigateAST(checked), ast.KindMatcher(ast.IdentKind)) {
-		if strings.TrimPrefix(ident.AsIdent(), ".") == "claims" {
+		if ident.AsIdent() == "claims" {
 			names = append(names, selectedClaim(ident))
 		}
 	}

@@ -61,6 +61,7 @@ func TestLimits(t *testing.T) {
 		"another organization's of that name":   {limits: Limits{DeniedRepositories: []string{"beta/api"}}},
 		"of that name, of no known owner":       {change: installed, limits: Limits{DeniedRepositories: []string{"beta/api"}}, atWrite: denies + `"api"; ` + remedyLimits, atIssue: denies + `"api"; ` + remedyLimits},
 		"a repository from a claim":             {change: templated, limits: Limits{DeniedRepositories: []string{"acme/api"}}, atIssue: denies + `"api"; ` + remedyLimits},
+		"a name, in a templated account":        {change: func(s *Spec) { s.Organization = "{{claims.repository_owner}}" }, limits: Limits{DeniedRepositories: []string{"beta/api"}}},
 		"its id":                                {change: func(s *Spec) { s.RepositoryIDs = []string{"7"} }, limits: Limits{DeniedRepositories: []string{"7"}}, atWrite: denies + "7; " + remedyLimits, atIssue: denies + "7; " + remedyLimits},
 		"its id, beside a template":             {change: func(s *Spec) { templated(s); s.RepositoryIDs = []string{"7"} }, limits: Limits{DeniedRepositories: []string{"7"}}, atWrite: denies + "7; " + remedyLimits, atIssue: denies + "7; " + remedyLimits},
 		"one of all":                            {change: all, limits: Limits{DeniedRepositories: []string{"acme/vault"}}, atWrite: denies + "all repositories; " + remedyLimits, atIssue: denies + "all repositories; " + remedyLimits},

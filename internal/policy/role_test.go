@@ -209,8 +209,8 @@ func TestRoleNamesTheClaimsThatItUses(t *testing.T) {
 			s.BoundClaims = map[string][]any{"ref": {"x"}, "/job/steps/0": {"y"}, "/a~1b": {"z"}}
 		}, []string{"a/b", "job", "ref"}, true},
 		"the condition's": {func(s *Spec) {
-			s.Condition = `claims.ref == "x" && has(claims.env.name) && claims["sub"] == .claims.ref && "actor" in claims && identity.alias_name != ""`
-		}, []string{"actor", "env", "ref", "sub"}, true},
+			s.Condition = `claims.ref == "x" && has(claims.env.name) && claims["sub"] == .claims.sha && "actor" in claims && identity.alias_name != ""`
+		}, []string{"actor", "env", "ref", "sha", "sub"}, true},
 		"any, by a name that is computed": {func(s *Spec) { s.Condition = `claims[claims.key] == "x"` }, []string{"*", "key"}, true},
 		"any, as a whole":                 {func(s *Spec) { s.Condition = `claims.exists(name, name == "x")` }, []string{"*"}, true},
 		"any, compared":                   {func(s *Spec) { s.Condition = `claims == {"a": "b"}` }, []string{"*"}, true},
