@@ -223,9 +223,17 @@ func failed(rule string, err error) policy.Check {
 	return policy.Check{Rule: rule, Wanted: "one that can be used", Seen: "none", Remedy: err.Error()}
 }
 
-// report is the checks for a person: one in a line, those that fail marked.
+// report is the checks for a person: one in a line, those that fail marked. The
+// vault command trims the first line, which is a summary therefore.
 func report(checks []policy.Check) string {
+	refusing := 0
+	for _, c := range checks {
+		if !c.Pass {
+			refusing++
+		}
+	}
 	var b strings.Builder
+	fmt.Fprintf(&b, "%d of %d rules refuse", refusing, len(checks))
 	for _, c := range checks {
 		if c.Pass {
 			fmt.Fprintf(&b, "\n  pass  %s: wanted %s, seen %s", c.Rule, c.Wanted, c.Seen)

@@ -86,15 +86,24 @@ printf '   GitHub %s   CI issuer %s   Vault %s\n' "$GITHUB_API" "$CI_ISSUER" "$V
 say 'The Vault admin: register the plugin, mount it';  readme register; readme mount
 say 'The Vault admin: the GitHub App and a role';      readme config; readme role
 say 'The Vault admin: let CI jobs log in';             readme jwt
+say 'The Vault admin: one role for every repository';  readme issuer
+vault policy write github-self - >/dev/null <<'EOF'
+path "github/token/self" { capabilities = ["update"] }
+path "github/check/self" { capabilities = ["update"] }
+EOF
+vault write auth/jwt/role/self role_type=jwt bound_audiences=vault user_claim=repository token_policies=github-self >/dev/null
 unset VAULT_TOKEN
 
 say 'The CI job: log in with its OIDC token, read a GitHub token'
-ID_TOKEN=$(node -e '
-  const claims = {aud: "vault", sub: "repo:acme/api:ref:refs/heads/main", repository: "acme/api",
-    repository_owner: "acme", ref: "refs/heads/main", event_name: "push", run_id: "4242"};
-  fetch(process.argv[1], {method: "POST", body: JSON.stringify(claims)})
-    .then(r => r.json()).then(r => console.log(r.value));
-  ' "$(json "$dir/world/oidc.json" token_url)")
+# id_token SUB REF EVENT is what the CI would give to a job of acme/api.
+id_token() {
+  node -e '
+    const [url, sub, ref, event_name] = process.argv.slice(1);
+    const claims = {aud: "vault", sub, repository: "acme/api", repository_owner: "acme", ref, event_name, run_id: "4242"};
+    fetch(url, {method: "POST", body: JSON.stringify(claims)}).then(r => r.json()).then(r => console.log(r.value));
+    ' "$(json "$dir/world/oidc.json" token_url)" "$@"
+}
+ID_TOKEN=$(id_token repo:acme/api:ref:refs/heads/main refs/heads/main push)
 readme read
 
 token_json=$(vault read -format=json github/token/api-read)
@@ -123,6 +132,14 @@ good 'another repository does not exist for this token'
 say 'The CI job: a slip of the keyboard must not widen the token'
 if show vault read github/token/api-read permisions=contents=write 2>"$dir/typo.err"; then die 'the misspelt parameter was ignored'; fi
 sed 's/^/   /' "$dir/typo.err"
+
+say 'A job of a pull request wants the role of the main branch: why not?'
+job_token=$VAULT_TOKEN
+id_token repo:acme/api:pull_request refs/pull/7/merge pull_request >"$dir/pull-request.jwt"
+VAULT_TOKEN=$(vault write -field=token auth/jwt/login role=self jwt=@"$dir/pull-request.jwt")
+if vault write github/token/self id_token=@"$dir/pull-request.jwt" 2>"$dir/refused.err"; then die 'the pull request got a token'; fi
+show vault write github/check/self id_token=@"$dir/pull-request.jwt"
+export VAULT_TOKEN=$job_token
 
 say 'The CI job ends: its Vault token is revoked, and with it the GitHub token'
 ask_github() {
