@@ -3,7 +3,6 @@ package githubsecrets
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -30,71 +29,20 @@ func (b *backend) configPaths() []*framework.Path {
 		Type:        framework.TypeString,
 		Description: "Name of the App within this mount: letters, digits, '_', '-', '.'.",
 	}
-	return []*framework.Path{
-		{
-			Pattern:         "config/?$",
-			DisplayAttrs:    displayAttrs("configuration"),
-			Fields:          configFields(),
-			Operations:      b.configOperations(true),
-			ExistenceCheck:  b.appExists,
-			HelpSynopsis:    configHelp,
-			HelpDescription: strings.TrimSpace(configDescription),
-		},
-		{
-			Pattern:         "config/(?P<app>[^/]+)$",
-			DisplayAttrs:    displayAttrs("app-configuration"),
-			Fields:          named,
-			Operations:      b.configOperations(false),
-			ExistenceCheck:  b.appExists,
-			HelpSynopsis:    configHelp,
-			HelpDescription: strings.TrimSpace(configDescription),
-		},
-	}
+	unnamed := b.configPath("config/?$", "configuration", configFields())
+	unnamed.Operations[logical.ListOperation] = listOperation(b.listApps, "Apps")
+	return []*framework.Path{unnamed, b.configPath("config/(?P<app>[^/]+)$", "app-configuration", named)}
 }
 
-func displayAttrs(suffix string) *framework.DisplayAttributes {
-	return &framework.DisplayAttributes{OperationPrefix: "github", OperationSuffix: suffix}
-}
-
-func (b *backend) configOperations(list bool) map[logical.Operation]framework.OperationHandler {
-	operations := map[logical.Operation]framework.OperationHandler{
-		logical.CreateOperation: &framework.PathOperation{
-			Callback: b.writeApp, Summary: "Configure a GitHub App.",
-			Responses:                 responses(http.StatusOK, "Written.", configReadFields()),
-			ForwardPerformanceStandby: true,
-		},
-		logical.UpdateOperation: &framework.PathOperation{
-			Callback: b.writeApp, Summary: "Change a GitHub App; what is not given stays.",
-			Responses:                 responses(http.StatusOK, "Written.", configReadFields()),
-			ForwardPerformanceStandby: true,
-		},
-		logical.ReadOperation: &framework.PathOperation{
-			Callback: b.readApp, Summary: "Read a GitHub App, but for its private key.",
-			Responses: responses(http.StatusOK, "The App.", configReadFields()),
-		},
-		logical.DeleteOperation: &framework.PathOperation{
-			Callback: b.deleteApp, Summary: "Forget a GitHub App. Tokens already issued can still be revoked.",
-			Responses:                 responses(http.StatusNoContent, "Deleted.", nil),
-			ForwardPerformanceStandby: true,
-		},
-	}
-	if list {
-		operations[logical.ListOperation] = &framework.PathOperation{
-			Callback: b.listApps, Summary: "List the GitHub Apps.",
-			Responses: responses(http.StatusOK, "Their names.", listFields()),
-		}
-	}
-	return operations
-}
-
-// responses describes the one answer of an operation that is not an error.
-func responses(status int, description string, fields map[string]*framework.FieldSchema) map[int][]framework.Response {
-	return map[int][]framework.Response{status: {{Description: description, Fields: fields}}}
-}
-
-func listFields() map[string]*framework.FieldSchema {
-	return map[string]*framework.FieldSchema{
-		"keys": {Type: framework.TypeStringSlice, Description: "The names, sorted.", Required: true},
+func (b *backend) configPath(pattern, suffix string, fields map[string]*framework.FieldSchema) *framework.Path {
+	return &framework.Path{
+		Pattern:         pattern,
+		DisplayAttrs:    displayAttrs(suffix),
+		Fields:          fields,
+		Operations:      handlers{b.writeApp, b.readApp, b.deleteApp}.operations("a GitHub App", configReadFields()),
+		ExistenceCheck:  b.appExists,
+		HelpSynopsis:    configHelp,
+		HelpDescription: strings.TrimSpace(configDescription),
 	}
 }
 

@@ -38,43 +38,12 @@ func (b *backend) issuerPaths() []*framework.Path {
 		Description: "Fetch the issuer's keys before it is written.",
 	}
 	return []*framework.Path{
+		listPath("issuers/?$", "issuers", b.listIssuers),
 		{
-			Pattern:      "issuers/?$",
-			DisplayAttrs: displayAttrs("issuers"),
-			Operations: map[logical.Operation]framework.OperationHandler{
-				logical.ListOperation: &framework.PathOperation{
-					Callback: b.listIssuers, Summary: "List the issuers.",
-					Responses: responses(http.StatusOK, "Their names.", listFields()),
-				},
-			},
-			HelpSynopsis:    "List the issuers.",
-			HelpDescription: "Answers the names of all issuers, sorted.",
-		},
-		{
-			Pattern:      "issuers/(?P<name>[^/]+)$",
-			DisplayAttrs: displayAttrs("issuer"),
-			Fields:       fields,
-			Operations: map[logical.Operation]framework.OperationHandler{
-				logical.CreateOperation: &framework.PathOperation{
-					Callback: b.writeIssuer, Summary: "Create an issuer.",
-					Responses:                 responses(http.StatusOK, "Written.", issuerFields()),
-					ForwardPerformanceStandby: true,
-				},
-				logical.UpdateOperation: &framework.PathOperation{
-					Callback: b.writeIssuer, Summary: "Change an issuer; what is not given stays.",
-					Responses:                 responses(http.StatusOK, "Written.", issuerFields()),
-					ForwardPerformanceStandby: true,
-				},
-				logical.ReadOperation: &framework.PathOperation{
-					Callback: b.readIssuer, Summary: "Read an issuer, in the form that a write takes.",
-					Responses: responses(http.StatusOK, "The issuer.", issuerFields()),
-				},
-				logical.DeleteOperation: &framework.PathOperation{
-					Callback: b.deleteIssuer, Summary: "Delete an issuer. Roles that use it refuse from then on.",
-					Responses:                 responses(http.StatusNoContent, "Deleted.", nil),
-					ForwardPerformanceStandby: true,
-				},
-			},
+			Pattern:         "issuers/(?P<name>[^/]+)$",
+			DisplayAttrs:    displayAttrs("issuer"),
+			Fields:          fields,
+			Operations:      handlers{b.writeIssuer, b.readIssuer, b.deleteIssuer}.operations("an issuer", issuerFields()),
 			ExistenceCheck:  b.issuerExists,
 			HelpSynopsis:    issuerHelp,
 			HelpDescription: strings.TrimSpace(issuerDescription),

@@ -2,7 +2,6 @@ package githubsecrets
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"time"
 
@@ -22,30 +21,11 @@ token. A delete removes them all.
 )
 
 func (b *backend) limitsPaths() []*framework.Path {
-	write := func(summary string) framework.OperationHandler {
-		return &framework.PathOperation{
-			Callback: b.writeLimits, Summary: summary,
-			Responses:                 responses(http.StatusOK, "Written.", limitsFields()),
-			ForwardPerformanceStandby: true,
-		}
-	}
 	return []*framework.Path{{
-		Pattern:      "limits$",
-		DisplayAttrs: displayAttrs("limits"),
-		Fields:       limitsFields(),
-		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.CreateOperation: write("Set the mount's limits."),
-			logical.UpdateOperation: write("Change the mount's limits; what is not given stays."),
-			logical.ReadOperation: &framework.PathOperation{
-				Callback: b.readLimits, Summary: "Read the mount's limits, in the form that a write takes.",
-				Responses: responses(http.StatusOK, "The limits.", limitsFields()),
-			},
-			logical.DeleteOperation: &framework.PathOperation{
-				Callback: b.deleteLimits, Summary: "Remove the mount's limits.",
-				Responses:                 responses(http.StatusNoContent, "Deleted.", nil),
-				ForwardPerformanceStandby: true,
-			},
-		},
+		Pattern:         "limits$",
+		DisplayAttrs:    displayAttrs("limits"),
+		Fields:          limitsFields(),
+		Operations:      handlers{b.writeLimits, b.readLimits, b.deleteLimits}.operations("the mount's limits", limitsFields()),
 		ExistenceCheck:  b.limitsExist,
 		HelpSynopsis:    limitsHelp,
 		HelpDescription: strings.TrimSpace(limitsDescription),

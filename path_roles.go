@@ -3,7 +3,6 @@ package githubsecrets
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -34,43 +33,12 @@ func (b *backend) rolePaths() []*framework.Path {
 		Description: "Name of the role: up to 256 letters, digits, '_', '-' and dots.",
 	}
 	return []*framework.Path{
+		listPath("roles/?$", "roles", b.listRoles),
 		{
-			Pattern:      "roles/?$",
-			DisplayAttrs: displayAttrs("roles"),
-			Operations: map[logical.Operation]framework.OperationHandler{
-				logical.ListOperation: &framework.PathOperation{
-					Callback: b.listRoles, Summary: "List the roles.",
-					Responses: responses(http.StatusOK, "Their names.", listFields()),
-				},
-			},
-			HelpSynopsis:    "List the roles.",
-			HelpDescription: "Answers the names of all roles, sorted.",
-		},
-		{
-			Pattern:      "roles/(?P<name>[^/]+)$",
-			DisplayAttrs: displayAttrs("role"),
-			Fields:       fields,
-			Operations: map[logical.Operation]framework.OperationHandler{
-				logical.CreateOperation: &framework.PathOperation{
-					Callback: b.writeRole, Summary: "Create a role.",
-					Responses:                 responses(http.StatusOK, "Written.", roleFields()),
-					ForwardPerformanceStandby: true,
-				},
-				logical.UpdateOperation: &framework.PathOperation{
-					Callback: b.writeRole, Summary: "Change a role; what is not given stays.",
-					Responses:                 responses(http.StatusOK, "Written.", roleFields()),
-					ForwardPerformanceStandby: true,
-				},
-				logical.ReadOperation: &framework.PathOperation{
-					Callback: b.readRole, Summary: "Read a role, in the form that a write takes.",
-					Responses: responses(http.StatusOK, "The role.", roleFields()),
-				},
-				logical.DeleteOperation: &framework.PathOperation{
-					Callback: b.deleteRole, Summary: "Delete a role. Its leases stay until they end, and are not renewed.",
-					Responses:                 responses(http.StatusNoContent, "Deleted.", nil),
-					ForwardPerformanceStandby: true,
-				},
-			},
+			Pattern:         "roles/(?P<name>[^/]+)$",
+			DisplayAttrs:    displayAttrs("role"),
+			Fields:          fields,
+			Operations:      handlers{b.writeRole, b.readRole, b.deleteRole}.operations("a role", roleFields()),
 			ExistenceCheck:  b.roleExists,
 			HelpSynopsis:    roleHelp,
 			HelpDescription: strings.TrimSpace(roleDescription),
@@ -99,12 +67,6 @@ func roleFields() map[string]*framework.FieldSchema {
 		"description":          {Type: framework.TypeString, Description: "What the role is for."},
 		"disabled":             {Type: framework.TypeBool, Description: "Refuse every new token and every renewal of this role's."},
 	}
-}
-
-// nameOf is the name of the thing that the path names.
-func nameOf(what string, d *framework.FieldData) (string, error) {
-	name := d.Get("name").(string)
-	return name, validateName(what, name)
 }
 
 func (b *backend) roleExists(ctx context.Context, req *logical.Request, d *framework.FieldData) (bool, error) {
