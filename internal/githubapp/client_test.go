@@ -116,6 +116,21 @@ func TestNoCredentialFollowsARedirect(t *testing.T) {
 	}
 }
 
+func TestAnotherAccountsInstallationIsNotTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.github.Inject(githubtest.Fault{Match: "GET /orgs/{org}/installation", Mutate: func(answer map[string]any) {
+		answer["account"].(map[string]any)["login"] = "evil"
+	}})
+	_, err := w.client.Installation(t.Context(), "acme")
+	if !IsKind(err, NotFound) || !strings.Contains(err.Error(), `"evil"`) {
+		t.Errorf("error %v, want one that names the other account", err)
+	}
+	if found, err := w.client.InstallationByID(t.Context(), w.installation.ID); err != nil || found.Account != "acme" {
+		t.Errorf("by its id: %+v, %v", found, err)
+	}
+}
+
 func TestRevokeIsDoneWhenTheTokenIsDead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -7,6 +7,8 @@ import (
 	"strings"
 )
 
+const lookupOp = "look up the installation"
+
 // Installation is an App on an account: an organization or a user.
 type Installation struct {
 	ID      int64
@@ -23,7 +25,10 @@ func (c *Client) Installation(ctx context.Context, account string) (Installation
 	return c.lookup(ctx, strings.ToLower(account), func(ctx context.Context) (Installation, error) {
 		found, err := c.fetchInstallation(ctx, "orgs/"+escape(account)+"/installation")
 		if IsKind(err, NotFound) {
-			return c.fetchInstallation(ctx, "users/"+escape(account)+"/installation")
+			found, err = c.fetchInstallation(ctx, "users/"+escape(account)+"/installation")
+		}
+		if err == nil && !strings.EqualFold(found.Account, account) {
+			return found, &Error{Kind: NotFound, Op: lookupOp, Message: fmt.Sprintf("asked for %q, GitHub answered the installation on %q", account, found.Account)}
 		}
 		return found, err
 	})
@@ -81,7 +86,7 @@ func (c *Client) lookup(ctx context.Context, key string, fetch func(context.Cont
 	})
 	select {
 	case <-ctx.Done():
-		return Installation{}, fmt.Errorf("look up the installation: %w", ctx.Err())
+		return Installation{}, fmt.Errorf("%s: %w", lookupOp, ctx.Err())
 	case result := <-shared:
 		if result.Err != nil {
 			return Installation{}, result.Err
@@ -107,12 +112,11 @@ func (c *Client) fetchInstallation(ctx context.Context, path string) (Installati
 		Permissions map[string]string `json:"permissions"`
 		SuspendedAt *string           `json:"suspended_at"`
 	}
-	const op = "look up the installation"
-	if err := c.get(ctx, op, path, &answer); err != nil {
+	if err := c.get(ctx, lookupOp, path, &answer); err != nil {
 		return Installation{}, err
 	}
 	if answer.ID == 0 {
-		return Installation{}, &Error{Kind: Unavailable, Op: op, Message: "GitHub's answer names no installation"}
+		return Installation{}, &Error{Kind: Unavailable, Op: lookupOp, Message: "GitHub's answer names no installation"}
 	}
 	account := answer.Account.Login
 	if account == "" {

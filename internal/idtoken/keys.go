@@ -297,6 +297,10 @@ func (k *keySet) discover(ctx context.Context) (string, error) {
 	if err := checkURL(document.JWKSURI); err != nil {
 		return "", fmt.Errorf("%s: jwks_uri: %w", location, err)
 	}
+	// An issuer elsewhere must not send us to a port of this machine.
+	if strings.HasPrefix(location, "https:") && !strings.HasPrefix(document.JWKSURI, "https:") {
+		return "", fmt.Errorf("%s: jwks_uri: it is not https, as the issuer is", location)
+	}
 	return document.JWKSURI, nil
 }
 

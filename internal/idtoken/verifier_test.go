@@ -326,6 +326,24 @@ func TestProbeSaysWhatFailed(t *testing.T) {
 	}
 }
 
+func TestAnIssuerElsewhereCannotSendUsToThisMachine(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	var elsewhere *httptest.Server
+	elsewhere = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": elsewhere.URL, "jwks_uri": i.URL + "/jwks"})
+	}))
+	t.Cleanup(elsewhere.Close)
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: elsewhere.Certificate().Raw}))
+	v, _ := i.verifier(t, func(c *Config) { c.DiscoveryURL, c.Issuer, c.CAPEM = elsewhere.URL, elsewhere.URL, ca })
+	if err := v.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "jwks_uri: it is not https") {
+		t.Errorf("error %v", err)
+	}
+	if n := i.fetches.Load(); n != 0 {
+		t.Errorf("fetched %d times", n)
+	}
+}
+
 func TestKeysAreFetchedOnceAndAgainWhenTheyChange(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
