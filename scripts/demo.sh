@@ -67,7 +67,7 @@ cp "$bin/vault-plugin-secrets-github" "$dir/plugins/"
 printf 'plugin_directory = "%s"\n' "$dir/plugins" >"$dir/vault.hcl"
 export VAULT_ADDR=http://127.0.0.1:$(free_port)
 root_token=demo-root
-vault server -dev -dev-no-store-token -dev-root-token-id="$root_token" \
+"$vault_bin" server -dev -dev-no-store-token -dev-root-token-id="$root_token" \
   -dev-listen-address="${VAULT_ADDR#http://}" -config="$dir/vault.hcl" >"$dir/vault.log" 2>&1 & pids+=($!)
 wait_for vault status
 export VAULT_TOKEN=$root_token
