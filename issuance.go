@@ -134,10 +134,14 @@ func permissionLine(permissions map[string]string) string {
 	return strings.Join(pairs, ",")
 }
 
-// repositories are the names and ids that the token is good for; nil for all.
+// repositories are the names and ids that the token is good for, as they were
+// asked where GitHub's answer says nothing; nil for all.
 func (i *issuance) repositories() ([]string, []int64) {
 	if i.grant.AllRepositories {
 		return nil, nil
+	}
+	if len(i.token.Repositories) == 0 {
+		return append([]string{}, i.grant.Repositories...), append([]int64{}, i.grant.RepositoryIDs...)
 	}
 	names, ids := make([]string, 0, len(i.token.Repositories)), make([]int64, 0, len(i.token.Repositories))
 	for _, r := range i.token.Repositories {

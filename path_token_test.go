@@ -361,10 +361,14 @@ func TestAnAnswerThatSaysLessIsTaken(t *testing.T) {
 	e := newReadyEngine(t)
 	e.mustWriteRole("ci", nil)
 	e.github.Inject(githubtest.Fault{Match: mintPattern, Mutate: func(a map[string]any) {
-		delete(a, "permissions") // GitHub's description has it as optional
+		delete(a, "permissions") // GitHub's description has these as optional
 		delete(a, "repository_selection")
+		delete(a, "repositories")
 	}})
 	a := e.must(logical.ReadOperation, "token/ci", nil)
+	if got, want := a.data("scope"), "acme: api: contents=read"; got != want {
+		t.Errorf("scope %q, want %q", got, want)
+	}
 	if diff := cmp.Diff(map[string]string{"contents": "read"}, a.data("permissions")); diff != "" {
 		t.Error(diff)
 	}

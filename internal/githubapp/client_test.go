@@ -131,6 +131,15 @@ func TestAnotherAccountsInstallationIsNotTaken(t *testing.T) {
 	}
 }
 
+func TestAnInstallationWithoutAccountIsTheOneAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.github.Inject(githubtest.Fault{Match: "GET /orgs/{org}/installation", Mutate: func(answer map[string]any) { answer["account"] = nil }})
+	if found, err := w.client.Installation(t.Context(), "acme"); err != nil || found.Account != "acme" {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
 func TestRevokeIsDoneWhenTheTokenIsDead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -27,6 +27,9 @@ func (c *Client) Installation(ctx context.Context, account string) (Installation
 		if IsKind(err, NotFound) {
 			found, err = c.fetchInstallation(ctx, "users/"+escape(account)+"/installation")
 		}
+		if found.Account == "" {
+			found.Account = account // GitHub's description lets it be missing
+		}
 		if err == nil && !strings.EqualFold(found.Account, account) {
 			return found, &Error{Kind: NotFound, Op: lookupOp, Message: fmt.Sprintf("asked for %q, GitHub answered the installation on %q", account, found.Account)}
 		}
