@@ -35,7 +35,8 @@ type leaseRecord struct {
 	Endpoint  githubapp.Endpoint `json:"endpoint"`
 }
 
-// leased puts the token under a lease that ends before GitHub ends the token.
+// leased puts the token under a lease that ends before GitHub ends the token, and
+// under watch, should the lease never come to be.
 func (b *backend) leased(i *issuance) *logical.Response {
 	life := i.token.ExpiresAt.Sub(b.now()).Truncate(time.Second)
 	resp := b.Secret(tokenSecretType).Response(i.data(), leaseRecord{
@@ -44,6 +45,7 @@ func (b *backend) leased(i *issuance) *logical.Response {
 	}.internal())
 	resp.Secret.TTL = max(min(i.grant.TTL, life), time.Second)
 	resp.Secret.MaxTTL = max(min(i.grant.MaxTTL, life), time.Second)
+	i.app.client.Watch(i.token, resp.Secret.TTL)
 	return resp
 }
 
@@ -101,6 +103,7 @@ func (b *backend) renewToken(ctx context.Context, req *logical.Request, _ *frame
 	// Vault grants the increment that the client asks for up to MaxTTL from
 	// issuance; so MaxTTL ends where this renewal may.
 	resp.Secret.MaxTTL = now.Add(resp.Secret.TTL).Sub(req.Secret.IssueTime).Truncate(time.Second)
+	b.custodian.Extend(githubapp.HashToken(l.Token), resp.Secret.TTL)
 	return resp, nil
 }
 
@@ -136,15 +139,18 @@ func (b *backend) revokeToken(ctx context.Context, req *logical.Request, _ *fram
 	if err != nil {
 		return nil, err
 	}
-	log := b.Logger().With("role", l.Role, "app", l.App, "hashed_token", githubapp.HashToken(l.Token))
+	hashed := githubapp.HashToken(l.Token)
+	log := b.Logger().With("role", l.Role, "app", l.App, "hashed_token", hashed)
 	if b.now().After(l.ExpiresAt.Add(clockLeeway)) {
 		log.Info("the token had expired before its lease was revoked")
+		b.custodian.Release(hashed)
 		return nil, nil
 	}
 	if err := b.deleteToken(ctx, req, l); err != nil {
 		log.Warn("could not revoke a token; Vault tries again", "error", err)
 		return nil, fmt.Errorf("role %q, App %q: %w", l.Role, l.App, err)
 	}
+	b.custodian.Release(hashed)
 	log.Info("revoked a token")
 	return nil, nil
 }

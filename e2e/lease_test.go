@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -255,4 +256,32 @@ func TestLeaseOfARoleNamedWithDots(t *testing.T) {
 		t.Errorf("leases of the role: %s", a.Body)
 	}
 	w.mustRevoke(secret)
+}
+
+// However clients hang up, also in the moment that Vault receives the answer, no
+// token outlives its lease for long.
+func TestHangingUpAtAnyMomentLeavesNoToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeRole("brief", map[string]any{"ttl": "2s"})
+	job := w.job()
+	w.token(job, "brief")
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for i := range 50 {
+				pending := job.Begin(t, http.MethodGet, w.path("token/brief"))
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				pending.HangUp()
+				pending.Wait()
+			}
+		})
+	}
+	clients.Wait()
+	vaulttest.Eventually(t, time.Minute, func() error {
+		if live := len(w.github.LiveTokens()); live > 0 {
+			return fmt.Errorf("GitHub has %d live tokens", live)
+		}
+		return nil
+	})
 }

@@ -184,6 +184,36 @@ func TestTheCustodianTriesOnceMoreWhenItIsClosed(t *testing.T) {
 	}
 }
 
+// TestATokenThatNoLeaseEndsIsRevoked: the answer that held it was lost.
+func TestATokenThatNoLeaseEndsIsRevoked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	lost, renewed, ended := w.mint(t), w.mint(t), w.mint(t)
+	for _, token := range []*Token{lost, renewed, ended} {
+		w.client.Watch(token, 0)
+	}
+	w.custodian.Extend(HashToken(renewed.Value), time.Hour)
+	w.custodian.Release(HashToken(ended.Value))
+	w.custodian.overdue(HashToken(ended.Value)) // its timer was about to fire
+	w.custodian.overdue(HashToken(lost.Value))
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		live := w.github.LiveTokens()
+		if len(live) == 2 && live[0].Value == renewed.Value && live[1].Value == ended.Value {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d tokens are live, want the two that leases end", len(live))
+		}
+	}
+	if n := len(w.custodian.watched); n != 1 {
+		t.Errorf("%d tokens are watched, want the renewed one", n)
+	}
+	w.custodian.Close(t.Context())
+	if n := len(w.custodian.watched); n != 0 {
+		t.Errorf("%d tokens are watched after the end", n)
+	}
+}
+
 func TestClosingDoesNotWaitForever(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

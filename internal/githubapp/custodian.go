@@ -9,8 +9,10 @@ import (
 )
 
 // Custodian revokes the tokens that GitHub made and nobody received: the client
-// hung up, GitHub answered too late, the answer was refused. It outlives the
-// Clients that hand it tokens, so that a new key drops none of them.
+// hung up, GitHub answered too late, the answer was refused. It also watches
+// those that were handed over: an answer can be lost on its way to Vault, when
+// the client hangs up in that moment, and then no lease ends the token. It
+// outlives the Clients that hand it tokens, so that a new key drops none of them.
 type Custodian struct {
 	logger hclog.Logger
 	// work counts mints and revocations under way.
@@ -19,18 +21,88 @@ type Custodian struct {
 	stop   context.CancelFunc
 	// firstPause is the wait after the first failure; it doubles.
 	firstPause time.Duration
+
+	mu sync.Mutex
+	// watched are the tokens that a lease shall end, by their hash.
+	watched map[string]*watch
 }
+
+// watch is a token that is overdue when its timer fires.
+type watch struct {
+	timer   *time.Timer
+	at      *Revoker
+	token   string
+	expires time.Time
+}
+
+// overdueAfter is how long after the end of its lease a token is revoked here,
+// if nothing was heard of it: Vault's own revocation goes first.
+const overdueAfter = 15 * time.Second
 
 // NewCustodian returns a Custodian; Close it.
 func NewCustodian(logger hclog.Logger) *Custodian {
 	closed, stop := context.WithCancel(context.Background())
-	return &Custodian{logger: logger, closed: closed, stop: stop, firstPause: time.Second}
+	return &Custodian{logger: logger, closed: closed, stop: stop, firstPause: time.Second, watched: map[string]*watch{}}
+}
+
+// Extend gives a watched token's lease so much time from now.
+func (k *Custodian) Extend(hashed string, lease time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w := k.watched[hashed]; w != nil {
+		w.timer.Reset(lease + overdueAfter)
+	}
+}
+
+// Release ends the watch over a token that is dead.
+func (k *Custodian) Release(hashed string) {
+	if w := k.take(hashed); w != nil {
+		w.timer.Stop()
+	}
+}
+
+// watch revokes the token if neither Extend nor Release is heard of it by the
+// end of its lease: Vault has no lease for it then.
+func (k *Custodian) watch(at *Revoker, token string, expires time.Time, lease time.Duration) {
+	hashed := HashToken(token)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed.Err() != nil {
+		return
+	}
+	k.watched[hashed] = &watch{
+		timer: time.AfterFunc(lease+overdueAfter, func() { k.overdue(hashed) }),
+		at:    at, token: token, expires: expires,
+	}
+}
+
+func (k *Custodian) overdue(hashed string) {
+	if w := k.take(hashed); w != nil && k.closed.Err() == nil {
+		k.logger.Warn("no lease has ended this token in time: Vault may never have received it", "hashed_token", hashed)
+		k.revoke(w.at, w.token, w.expires)
+	}
+}
+
+// take removes a token from those watched; nil if it is not among them.
+func (k *Custodian) take(hashed string) *watch {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	w := k.watched[hashed]
+	delete(k.watched, hashed)
+	return w
 }
 
 // Close lets every token in custody have one more try, and waits for them and
-// for mints under way until ctx ends.
+// for mints under way until ctx ends. Tokens that were handed over are watched no
+// more: another node may have their leases from now on.
 func (k *Custodian) Close(ctx context.Context) {
 	k.stop()
+	k.mu.Lock()
+	for hashed, w := range k.watched {
+		w.timer.Stop()
+		delete(k.watched, hashed)
+	}
+	k.mu.Unlock()
 	idle := make(chan struct{})
 	go func() {
 		k.work.Wait()

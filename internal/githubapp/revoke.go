@@ -98,3 +98,9 @@ func (c *Client) Revoke(ctx context.Context, token string, age time.Duration) er
 func (c *Client) Discard(token string, expires time.Time) {
 	c.custody.revoke(c.tokens, token, expires)
 }
+
+// Watch sees to it that a token that is handed over ends soon after its lease,
+// even if the answer never arrives; see [Custodian].
+func (c *Client) Watch(token *Token, lease time.Duration) {
+	c.custody.watch(c.tokens, token.Value, token.ExpiresAt, lease)
+}
