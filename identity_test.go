@@ -207,7 +207,7 @@ func TestWhereAnIDTokenMayStand(t *testing.T) {
 			Headers: map[string][]string{"X-Ci-Id-Token": {header}},
 		})
 	}
-	ask(logical.ReadOperation, map[string]any{"id_token": idToken}, "").wantRefusal(t, http.StatusBadRequest, "query string", "audit log", "X-Ci-Id-Token")
+	ask(logical.ReadOperation, map[string]any{"id_token": idToken}, "").wantRefusal(t, http.StatusBadRequest, "query string", "audit log", "X-CI-Id-Token")
 	ask(logical.UpdateOperation, map[string]any{"id_token": idToken}, "another").wantRefusal(t, http.StatusBadRequest, "different")
 	for op, data := range map[logical.Operation]map[string]any{logical.ReadOperation: nil, logical.UpdateOperation: {"id_token": idToken}} {
 		if a := ask(op, data, idToken); a.status != http.StatusOK {

@@ -38,11 +38,10 @@ func (b *backend) checkParameters(req *logical.Request) error {
 	write := req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation
 	for _, name := range slices.Sorted(maps.Keys(req.Data)) {
 		raw, schema := req.Data[name], path.Fields[name]
-		if schema != nil && !write && !schema.Query && schema.DisplayAttrs != nil && schema.DisplayAttrs.Sensitive {
-			return badRequestf("parameter %q: it is refused in a query string, which Vault's audit log holds in plaintext, also this one: "+
-				"present it in the body of a write, or in the header %s; %s just sent should be treated as known", name, idTokenHeader, name)
-		}
-		if schema == nil || !write && !schema.Query {
+		switch {
+		case schema != nil && !write && !schema.Query && schema.DisplayAttrs != nil && schema.DisplayAttrs.Sensitive:
+			return secretInQuery(name)
+		case schema == nil, !write && !schema.Query:
 			return unknownParameter(name, path, write)
 		}
 		if err := fromPath(name, raw, path, req.Path); err != nil {
@@ -55,6 +54,14 @@ func (b *backend) checkParameters(req *logical.Request) error {
 		req.Data[name] = value
 	}
 	return nil
+}
+
+func secretInQuery(name string) error {
+	remedy := "send it in the body of a write"
+	if name == "id_token" {
+		remedy += ", or in the header X-CI-Id-Token"
+	}
+	return badRequestf("parameter %q: it must not stand in a query string, which Vault's audit log holds in plaintext, this one too by now; %s", name, remedy)
 }
 
 func unknownParameter(name string, path *framework.Path, write bool) error {
