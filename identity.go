@@ -28,7 +28,7 @@ import (
 
 // idTokenHeader carries a job's ID token where the mount's
 // passthrough_request_headers names it.
-const idTokenHeader = "X-Ci-Id-Token"
+const idTokenHeader = "X-CI-Id-Token"
 
 // caller is the policy's view of who asks, with the claims that are this job's.
 func (b *backend) caller(ctx context.Context, req *logical.Request, i *issuer, rawIDToken string) (policy.Caller, error) {

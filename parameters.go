@@ -59,7 +59,7 @@ func (b *backend) checkParameters(req *logical.Request) error {
 func secretInQuery(name string) error {
 	remedy := "send it in the body of a write"
 	if name == "id_token" {
-		remedy += ", or in the header X-CI-Id-Token"
+		remedy += ", or in the header " + idTokenHeader
 	}
 	return badRequestf("parameter %q: it must not stand in a query string, which Vault's audit log holds in plaintext, this one too by now; %s", name, remedy)
 }

@@ -92,7 +92,9 @@ func (b *backend) checkCaller(ctx context.Context, req *logical.Request, d *fram
 	}
 	who, err := b.whoAsks(ctx, req, d, r, l)
 	if isRefused(err) {
-		return b.decisionResponse(ctx, req, d, r, policy.Decision{Checks: []policy.Check{failed("identity", err)}})
+		return b.decisionResponse(ctx, req, d, r, policy.Decision{Checks: []policy.Check{
+			{Rule: "identity", Wanted: fmt.Sprintf("a caller for whom the issuer %q vouches", r.Issuer), Seen: err.Error(), Remedy: "log in as it says"},
+		}})
 	}
 	if err != nil {
 		return nil, err
@@ -140,7 +142,9 @@ func (b *backend) decisionResponse(ctx context.Context, req *logical.Request, d 
 	a, err := b.usableApp(ctx, req, r.App)
 	switch {
 	case isRefused(err):
-		before = append(before, failed("app "+r.App, err))
+		before = append(before, policy.Check{
+			Rule: "app " + r.App, Wanted: "configured and enabled", Seen: err.Error(), Remedy: "an administrator does as it says",
+		})
 	case err != nil:
 		return nil, err
 	default:
@@ -181,14 +185,18 @@ func (i *issuance) checkGitHub(ctx context.Context) []policy.Check {
 		Pass: !installed.Suspended, Remedy: "an owner of the account unsuspends the installation",
 	}}
 	var missing []string
+	has := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(i.grant.Permissions)) {
 		level := i.grant.Permissions[name]
+		if given, ok := installed.Permissions[name]; ok {
+			has[name] = given
+		}
 		if !policy.LevelCovers(installed.Permissions[name], level) {
 			missing = append(missing, name+"="+level)
 		}
 	}
 	permissions := policy.Check{
-		Rule: "github permissions", Wanted: permissionLine(i.grant.Permissions), Seen: permissionLine(installed.Permissions),
+		Rule: "github permissions", Wanted: permissionLine(i.grant.Permissions), Seen: permissionLine(has),
 		Pass: len(missing) == 0, Remedy: "give the App " + strings.Join(missing, ", ") + " and let an owner of the account accept it",
 	}
 	return append(checks, permissions)
@@ -217,10 +225,6 @@ func switchCheck(what string, disabled bool) policy.Check {
 		return policy.Check{Rule: what, Wanted: "enabled", Seen: "disabled", Remedy: "an administrator sets disabled=false"}
 	}
 	return policy.Check{Rule: what, Wanted: "enabled", Seen: "enabled", Pass: true}
-}
-
-func failed(rule string, err error) policy.Check {
-	return policy.Check{Rule: rule, Wanted: "one that can be used", Seen: "none", Remedy: err.Error()}
 }
 
 // report is the checks for a person: one in a line, those that fail marked. The
@@ -272,8 +276,16 @@ func grantData(g policy.Grant) map[string]any {
 	if err != nil {
 		panic(err) // texts and numbers
 	}
+	account := g.Organization
+	if account == "" {
+		account = "installation " + idText(g.InstallationID)
+	}
+	permissions := maps.Clone(g.Permissions)
+	if permissions["metadata"] == "" {
+		permissions["metadata"] = "read" // which GitHub adds to every token
+	}
 	data := map[string]any{
-		"scope":          repositories + ": " + permissionLine(g.Permissions),
+		"scope":          account + ": " + repositories + ": " + permissionLine(permissions),
 		"ttl":            int(g.TTL.Seconds()),
 		"max_ttl":        int(g.MaxTTL.Seconds()),
 		"github_request": string(body),

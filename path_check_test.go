@@ -94,7 +94,7 @@ func TestCheckClaimsDecidesForAJobThatIsDescribed(t *testing.T) {
 	})
 	claims := map[string]any{"repository": "acme/web", "ref": "refs/heads/main"}
 	a := e.check("check-claims/ci", map[string]any{"claims": claims, "groups": "deployers"})
-	if a.data("allowed") != true || a.data("scope") != "web: contents=read" || a.data("github_request") != `{"repositories":["web"],"permissions":{"contents":"read"}}` {
+	if a.data("allowed") != true || a.data("scope") != "acme: web: contents=read,metadata=read" || a.data("github_request") != `{"repositories":["web"],"permissions":{"contents":"read"}}` {
 		t.Errorf("status %d (%s): %v", a.status, a.err, a.Response)
 	}
 	a = e.check("check-claims/ci", map[string]any{"claims": claims})

@@ -120,7 +120,9 @@ func (b *backend) writeApp(ctx context.Context, req *logical.Request, d *framewo
 	if err := a.validate(b); err != nil {
 		return nil, err
 	}
-	if d.Get("verify").(bool) {
+	// A kill switch must work while GitHub does not.
+	changed := anyGiven(d, "app_id", "client_id", "private_key", "base_url", "ca_pem", "proxy_url")
+	if d.Get("verify").(bool) && changed && !a.Disabled {
 		if err := a.verify(ctx); err != nil {
 			return nil, err
 		}

@@ -97,7 +97,9 @@ func (b *backend) writeIssuer(ctx context.Context, req *logical.Request, d *fram
 	if err := i.validate(b); err != nil {
 		return nil, err
 	}
-	if i.verifier != nil && d.Get("verify").(bool) {
+	// A kill switch must work while the issuer does not.
+	changed := anyGiven(d, "preset", "base_url", "oidc_discovery_url", "jwks_url", "jwt_validation_pubkeys", "ca_pem", "bound_issuer")
+	if i.verifier != nil && d.Get("verify").(bool) && changed && !i.Disabled {
 		if err := i.verifier.Probe(ctx); err != nil {
 			return nil, logical.CodedError(http.StatusBadGateway, fmt.Sprintf("the issuer's keys (verify=false writes it without them): %s", err))
 		}
@@ -106,7 +108,23 @@ func (b *backend) writeIssuer(ctx context.Context, req *logical.Request, d *fram
 		return nil, err
 	}
 	b.issuers.drop(name)
-	return &logical.Response{Data: i.read()}, nil
+	resp := &logical.Response{Data: i.read()}
+	return resp, warnOfLostRoles(ctx, req, i, name, resp)
+}
+
+// warnOfLostRoles names the roles whose rules nobody can meet any more: the
+// issuer, nil if it was deleted, does not provide what they need.
+func warnOfLostRoles(ctx context.Context, req *logical.Request, i *issuer, name string, resp *logical.Response) error {
+	var lost []string
+	err := eachRole(ctx, req.Storage, func(r *role) {
+		if r.Issuer == name && r.validate() == nil && r.checkIssuer(i, req.MountPoint) != nil {
+			lost = append(lost, r.Name)
+		}
+	})
+	if err == nil && len(lost) > 0 {
+		resp.AddWarning(fmt.Sprintf("these roles need what the issuer %q does not provide now, and refuse: %s", name, strings.Join(lost, ", ")))
+	}
+	return err
 }
 
 // apply takes the fields that were given, then those of the preset that are
@@ -203,7 +221,11 @@ func (b *backend) deleteIssuer(ctx context.Context, req *logical.Request, d *fra
 		return nil, err
 	}
 	b.issuers.drop(name)
-	return nil, nil
+	resp := &logical.Response{}
+	if err := warnOfLostRoles(ctx, req, nil, name, resp); err != nil || len(resp.Warnings) == 0 {
+		return nil, err
+	}
+	return resp, nil
 }
 
 func (b *backend) listIssuers(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/vault/sdk/logical"
 
+	"vault-plugin-secrets-github/internal/githubtest"
 	"vault-plugin-secrets-github/internal/oidctest"
 )
 
@@ -92,7 +93,9 @@ func TestIssuersAreListedAndDeleted(t *testing.T) {
 	if diff := cmp.Diff([]string{"default"}, e.must(logical.ListOperation, "issuers/", nil).Data["keys"]); diff != "" {
 		t.Error(diff)
 	}
-	e.must(logical.DeleteOperation, "issuers/default", nil)
+	if a := e.must(logical.DeleteOperation, "issuers/default", nil); a.Response == nil || len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], "ci") {
+		t.Errorf("warnings are %v, want one that names the role", a.Response)
+	}
 	e.ask(nil).wantRefusal(t, http.StatusBadRequest, `issuer "default" is not configured`)
 }
 
@@ -132,6 +135,33 @@ func TestRolesThatNobodyCanMeetAreRefused(t *testing.T) {
 			}
 			e.wantRefusal(logical.CreateOperation, "roles/r", data, http.StatusBadRequest, test.says)
 		})
+	}
+}
+
+func TestAnIssuerThatProvidesLessNamesTheRolesThatNeedMore(t *testing.T) {
+	t.Parallel()
+	e := newReadyEngine(t)
+	e.trustIssuer(map[string]any{"oidc_discovery_url": nil, "bound_issuer": nil, "bound_audiences": nil})
+	e.mustWriteRole("ci", map[string]any{"bound_claims": "repository_id=7"})
+	a := e.must(logical.UpdateOperation, "issuers/default", map[string]any{"stable_claims": "repository_owner"})
+	if len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], "refuse: ci") {
+		t.Errorf("warnings are %q, want one that names the role", a.Warnings)
+	}
+}
+
+// TestKillSwitchesWorkInAnOutage: the issuer is compromised and gone, GitHub
+// refuses the key; just then they are wanted.
+func TestKillSwitchesWorkInAnOutage(t *testing.T) {
+	t.Parallel()
+	e := newReadyEngine(t)
+	ci := e.trustIssuer(nil)
+	ci.Close()
+	e.github.Inject(githubtest.Outage())
+	for _, path := range []string{"issuers/default", "config"} {
+		e.must(logical.UpdateOperation, path, map[string]any{"disabled": true})
+		if e.must(logical.ReadOperation, path, nil).data("disabled") != true {
+			t.Errorf("%s is not disabled", path)
+		}
 	}
 }
 

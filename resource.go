@@ -2,6 +2,7 @@ package githubsecrets
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -64,6 +65,14 @@ func listPath(pattern, resources string, callback framework.OperationFunc) *fram
 		HelpSynopsis:    "List the " + resources + ".",
 		HelpDescription: "Answers the names of all " + resources + ", sorted.",
 	}
+}
+
+// anyGiven reports whether a write names one of the fields.
+func anyGiven(d *framework.FieldData, fields ...string) bool {
+	return slices.ContainsFunc(fields, func(field string) bool {
+		_, given := d.Raw[field]
+		return given
+	})
 }
 
 // nameOf is the name of the thing that the path names.

@@ -46,25 +46,29 @@ func (r *role) warnOfPullRequests() string {
 
 func (r *role) warnOfStar() string {
 	const sentence = "%s: \"*\" alone matches every job; bind what you mean, or leave the rule out"
-	if slices.Contains(r.BoundSubjects, "*") {
+	if slices.ContainsFunc(r.BoundSubjects, matchesAll) {
 		return fmt.Sprintf(sentence, "bound_subjects")
 	}
 	if r.BoundClaimsType != "glob" {
 		return ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.BoundClaims)) {
-		if slices.Contains(r.boundTexts(name), "*") {
+		if slices.ContainsFunc(r.boundTexts(name), matchesAll) {
 			return fmt.Sprintf(sentence, "bound_claims "+name)
 		}
 	}
 	return ""
 }
 
+// matchesAll reports whether a glob is nothing but stars.
+func matchesAll(glob string) bool { return strings.Trim(glob, "*") == "" }
+
 func (r *role) warnOfRefWithoutEvent() string {
-	if r.BoundClaims["ref"] == nil || r.BoundClaims["event_name"] != nil || strings.Contains(r.Condition, "event_name") {
+	used := r.rules.Claims()
+	if !slices.Contains(used, "ref") || slices.Contains(used, "event_name") {
 		return ""
 	}
-	return "bound_claims: ref alone is no boundary: under pull_request_target it is the default branch; bind event_name beside it, as in event_name=push"
+	return "ref alone is no boundary: under pull_request_target it is the default branch; bind event_name beside it, as in event_name=push"
 }
 
 // byName are claims that hold a name which can be renamed and taken by someone

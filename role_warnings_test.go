@@ -32,6 +32,8 @@ func TestRoleWriteWarns(t *testing.T) {
 		"of * alone":                             {map[string]any{"bound_subjects": "*"}, `"*" alone`},
 		"of * alone in a claim":                  {map[string]any{"bound_claims": "actor=*", "bound_claims_type": "glob"}, `bound_claims actor: "*" alone`},
 		"of ref without event_name":              {map[string]any{"bound_claims": "ref=refs/heads/main"}, "pull_request_target"},
+		"of ref without event_name in CEL":       {map[string]any{"condition": `claims.ref == "refs/heads/main"`}, "pull_request_target"},
+		"of stars alone":                         {map[string]any{"bound_subjects": "**"}, `"*" alone`},
 		"of a name without its id":               {map[string]any{"bound_claims": "repository=acme/api"}, "bind repository_id"},
 		"of administration":                      {map[string]any{"permissions": "administration=write"}, "administration=write"},
 		"of an organization's settings":          {map[string]any{"permissions": "organization-secrets=write"}, "organization_secrets=write"},

@@ -123,7 +123,7 @@ func TestMissingClaimHasItsRemedy(t *testing.T) {
 		"condition":   func(s *Spec) { s.Condition = `claims.environment == "prod"` },
 	} {
 		role := compile(t, spec(change))
-		const presentIt = "; present the job's ID token (id_token), or make the claim one of the issuer's stable_claims"
+		const presentIt = "; present the job's ID token (id_token)"
 		if got := refusal(Decide(role, Limits{}, job(unverified), Request{}, time.Hour, noon)); !strings.HasSuffix(got, presentIt) {
 			t.Errorf("%s, no ID token: %s", name, got)
 		}

@@ -155,5 +155,5 @@ func missingClaimRemedy(caller Caller) string {
 	if caller.Verified {
 		return "the job's ID token does not hold it; have an administrator change the role"
 	}
-	return "present the job's ID token (id_token), or make the claim one of the issuer's stable_claims"
+	return "present the job's ID token (id_token)"
 }
