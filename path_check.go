@@ -42,7 +42,7 @@ func (b *backend) checkPaths() []*framework.Path {
 	forCaller := requestFields()
 	for _, fields := range []map[string]*framework.FieldSchema{forCaller, forClaims} {
 		fields["details"] = &framework.FieldSchema{Type: framework.TypeBool,
-			Description: "Answer the rules as a list of objects, too."}
+			Description: "Answer the rules as a list of objects, too: for programs, with -format=json."}
 	}
 	return []*framework.Path{
 		b.checkPath("check/(?P<role>[^/]+)$", "check", forCaller, b.checkCaller, "Decide for the caller."),

@@ -121,7 +121,7 @@ func (b *backend) writeApp(ctx context.Context, req *logical.Request, d *framewo
 		return nil, err
 	}
 	// A kill switch must work while GitHub does not.
-	changed := anyGiven(d, "app_id", "client_id", "private_key", "base_url", "ca_pem", "proxy_url")
+	changed := anyGiven(d, "app_id", "client_id", "private_key", "base_url", "ca_pem", "proxy_url", "disabled")
 	if d.Get("verify").(bool) && changed && !a.Disabled {
 		if err := a.verify(ctx); err != nil {
 			return nil, err

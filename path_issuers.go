@@ -98,7 +98,7 @@ func (b *backend) writeIssuer(ctx context.Context, req *logical.Request, d *fram
 		return nil, err
 	}
 	// A kill switch must work while the issuer does not.
-	changed := anyGiven(d, "preset", "base_url", "oidc_discovery_url", "jwks_url", "jwt_validation_pubkeys", "ca_pem", "bound_issuer")
+	changed := anyGiven(d, "preset", "base_url", "oidc_discovery_url", "jwks_url", "jwt_validation_pubkeys", "ca_pem", "bound_issuer", "disabled")
 	if i.verifier != nil && d.Get("verify").(bool) && changed && !i.Disabled {
 		if err := i.verifier.Probe(ctx); err != nil {
 			return nil, logical.CodedError(http.StatusBadGateway, fmt.Sprintf("the issuer's keys (verify=false writes it without them): %s", err))
