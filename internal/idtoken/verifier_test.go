@@ -458,12 +458,12 @@ func TestPresets(t *testing.T) {
 
 func TestClaimsThatVaryBetweenJobs(t *testing.T) {
 	t.Parallel()
-	for _, claim := range []string{"ref", "sha", "event_name", "environment", "workflow_ref", "job_workflow_ref", "run_id", "actor", "head_ref", "pipeline_source", "build_branch"} {
+	for _, claim := range []string{"ref", "sha", "event_name", "environment", "workflow_ref", "job_workflow_ref", "run_id", "actor", "head_ref", "pipeline_source", "build_branch", "aud", "oidc.circleci.com/vcs-ref", "job_of_a_new_kind"} {
 		if !Varies(claim) {
 			t.Errorf("%s is not known to vary", claim)
 		}
 	}
-	for _, claim := range []string{"repository", "repository_id", "repository_owner", "project_id", "organization_slug"} {
+	for _, claim := range []string{"repository", "repository_id", "repository_owner", "project_id", "organization_slug", "pipeline_slug", "oidc.circleci.com/project-id"} {
 		if Varies(claim) {
 			t.Errorf("%s is said to vary", claim)
 		}
