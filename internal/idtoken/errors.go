@@ -3,7 +3,8 @@ package idtoken
 import "fmt"
 
 // InvalidError says why an ID token is not taken: its bearer's fault. Its text
-// holds nothing of the token but claims that do not fit.
+// holds nothing of the token but what does not fit: an algorithm, a key ID, a
+// claim.
 type InvalidError struct{ Reason string }
 
 func (e *InvalidError) Error() string { return "the ID token is refused: " + e.Reason }
@@ -12,8 +13,8 @@ func invalidf(format string, args ...any) error {
 	return &InvalidError{fmt.Sprintf(format, args...)}
 }
 
-// UnavailableError says why the issuer's keys cannot be had, so that no token
-// can be judged.
+// UnavailableError says why the issuer's keys cannot be had, so that a token
+// cannot be judged.
 type UnavailableError struct{ Err error }
 
 func (e *UnavailableError) Error() string {

@@ -5,17 +5,13 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,92 +28,69 @@ const (
 	// fetchPause is the least between two fetches, whatever tokens are sent: an
 	// unknown kid costs nothing to make up.
 	fetchPause = 10 * time.Second
+	// patience is how long a request waits for newer keys while those at hand
+	// are still believed, so that an issuer that hangs holds nobody up for long.
+	patience = 2 * time.Second
 
-	fetchTimeout = 10 * time.Second
-	maxDocument  = 1 << 20
-	minRSABits   = 2048
+	minRSABits = 2048
 )
 
-// keySet is the issuer's keys: static, or fetched and cached. It implements the
-// KeySet of hashicorp/cap.
-type keySet struct {
-	discoveryURL, jwksURL string
-	issuer                string
-	allowed               []jose.SignatureAlgorithm
-	client                *http.Client
-	now                   func() time.Time
+// The algorithms that a key can be for. There is no MAC, whose key would be
+// public, and not "none".
+var (
+	rsaAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512}
+	asymmetric    = slices.Concat(rsaAlgorithms, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512, jose.EdDSA})
+)
 
-	fetches singleflight.Group
-
-	mu        sync.Mutex
-	keys      []jose.JSONWebKey
-	fetchedAt time.Time // zero for static keys
-	triedAt   time.Time
-	lastError error
+// publicKey is a key of the issuer's. It verifies its algorithms only, whatever
+// a token's header says.
+type publicKey struct {
+	key        crypto.PublicKey
+	id         string // the kid; may be empty, or that of another key too
+	algorithms []jose.SignatureAlgorithm
 }
 
-func newKeySet(cfg Config) (*keySet, error) {
-	k := &keySet{discoveryURL: strings.TrimRight(cfg.DiscoveryURL, "/"), jwksURL: cfg.JWKSURL, issuer: cfg.Issuer, now: cfg.Now}
-	for _, algorithm := range cfg.Algorithms {
-		k.allowed = append(k.allowed, jose.SignatureAlgorithm(algorithm))
-	}
-	for field, raw := range map[string]string{"oidc_discovery_url": cfg.DiscoveryURL, "jwks_url": cfg.JWKSURL} {
-		if raw == "" {
-			continue
+// algorithmsOf are those that a key can be for. It refuses keys that are too
+// weak, private or of another kind.
+func algorithmsOf(key crypto.PublicKey) ([]jose.SignatureAlgorithm, error) {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		if bits := k.N.BitLen(); bits < minRSABits {
+			return nil, fmt.Errorf("it is an RSA key of %d bits, of which %d are the least", bits, minRSABits)
 		}
-		if err := checkURL(raw); err != nil {
-			return nil, fmt.Errorf("%s: %w", field, err)
+		return rsaAlgorithms, nil
+	case *ecdsa.PublicKey:
+		switch k.Curve {
+		case elliptic.P256():
+			return []jose.SignatureAlgorithm{jose.ES256}, nil
+		case elliptic.P384():
+			return []jose.SignatureAlgorithm{jose.ES384}, nil
+		case elliptic.P521():
+			return []jose.SignatureAlgorithm{jose.ES512}, nil
 		}
+	case ed25519.PublicKey:
+		return []jose.SignatureAlgorithm{jose.EdDSA}, nil
 	}
-	for i, text := range cfg.PublicKeys {
-		key, err := parsePublicKey(text)
-		if err != nil {
-			return nil, fmt.Errorf("jwt_validation_pubkeys: item %d: %w", i+1, err)
-		}
-		k.keys = append(k.keys, jose.JSONWebKey{Key: key})
-	}
-	var err error
-	k.client, err = httpClient(cfg.CAPEM)
-	return k, err
+	return nil, errors.New("it is not a public key of RSA, P-256, P-384, P-521 or Ed25519")
 }
 
-// checkURL takes https, and http on a loopback address.
-func checkURL(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Hostname() == "":
-		return errors.New("it is not a URL with a host")
-	case u.User != nil || u.Fragment != "":
-		return errors.New("it must not hold user information or a fragment")
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme != "http":
-		return fmt.Errorf("its scheme is %q, not https", u.Scheme)
+// newPublicKey makes a key of a JWK, for those of the allowed algorithms that
+// it fits.
+func newPublicKey(jwk jose.JSONWebKey, allowed []jose.SignatureAlgorithm) (publicKey, error) {
+	key := publicKey{key: jwk.Key, id: jwk.KeyID}
+	possible, err := algorithmsOf(jwk.Key)
+	if err != nil {
+		return key, err
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return errors.New("http is allowed for loopback addresses only; use https")
-}
-
-func httpClient(caPEM string) (*http.Client, error) {
-	transport := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: fetchTimeout,
-		DisableKeepAlives:   true, // one fetch an hour
-	}
-	if caPEM != "" {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
+	for _, algorithm := range possible {
+		if slices.Contains(allowed, algorithm) && (jwk.Algorithm == "" || jwk.Algorithm == string(algorithm)) {
+			key.algorithms = append(key.algorithms, algorithm)
 		}
-		if !pool.AppendCertsFromPEM([]byte(caPEM)) {
-			return nil, errors.New("ca_pem: it holds no PEM certificate")
-		}
-		transport.TLSClientConfig.RootCAs = pool
 	}
-	return &http.Client{Transport: transport, CheckRedirect: noRedirects, Timeout: fetchTimeout}, nil
+	if key.algorithms == nil {
+		return key, fmt.Errorf("it is no key for %s", allowed)
+	}
+	return key, nil
 }
 
 func parsePublicKey(text string) (crypto.PublicKey, error) {
@@ -125,108 +98,162 @@ func parsePublicKey(text string) (crypto.PublicKey, error) {
 	if block == nil || strings.TrimSpace(string(rest)) != "" {
 		return nil, errors.New("it is not one PEM block")
 	}
-	var key crypto.PublicKey
 	switch block.Type {
 	case "PUBLIC KEY":
-		parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+		key, err := x509.ParsePKIXPublicKey(block.Bytes)
 		if err != nil {
 			return nil, errors.New("it is damaged or of an unknown kind")
 		}
-		key = parsed
+		return key, nil
 	case "CERTIFICATE":
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			return nil, errors.New("it is a damaged certificate")
 		}
-		key = certificate.PublicKey
-	default:
-		return nil, fmt.Errorf("it is a PEM block of type %q, not a public key", block.Type)
+		return certificate.PublicKey, nil
 	}
-	return key, checkKey(key)
+	return nil, fmt.Errorf("it is a PEM block of type %q, not a public key", block.Type)
 }
 
-// checkKey refuses keys that are too weak, or for no signature that is allowed.
-func checkKey(key any) error {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		if bits := k.N.BitLen(); bits < minRSABits {
-			return fmt.Errorf("it is an RSA key of %d bits, of which %d are the least", bits, minRSABits)
-		}
-		return nil
-	case *ecdsa.PublicKey, ed25519.PublicKey:
-		return nil
+// keySet is the issuer's keys: static, or fetched and cached. It implements the
+// KeySet of hashicorp/cap, whose own has no bound on fetches and no age.
+type keySet struct {
+	algorithms []jose.SignatureAlgorithm
+	source     *source // nil for static keys
+	now        func() time.Time
+
+	fetches singleflight.Group
+
+	mu    sync.Mutex
+	cache cache
+}
+
+// cache is the outcome of the fetches so far.
+type cache struct {
+	keys      []publicKey
+	fetchedAt time.Time
+	// triedAt is when a fetch last ended, well or with lastError.
+	triedAt   time.Time
+	lastError error
+}
+
+func newKeySet(cfg Config) (*keySet, error) {
+	k := &keySet{now: cfg.Now}
+	for _, algorithm := range cfg.Algorithms {
+		k.algorithms = append(k.algorithms, jose.SignatureAlgorithm(algorithm))
 	}
-	return errors.New("it is not an RSA, EC or Ed25519 public key")
+	if len(cfg.PublicKeys) == 0 {
+		var err error
+		k.source, err = newSource(cfg, k.algorithms)
+		return k, err
+	}
+	for i, text := range cfg.PublicKeys {
+		parsed, err := parsePublicKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("jwt_validation_pubkeys: item %d: %w", i+1, err)
+		}
+		key, err := newPublicKey(jose.JSONWebKey{Key: parsed}, k.algorithms)
+		if err != nil {
+			return nil, fmt.Errorf("jwt_validation_pubkeys: item %d: %w", i+1, err)
+		}
+		k.cache.keys = append(k.cache.keys, key)
+	}
+	return k, nil
 }
 
 // VerifySignature returns the payload's claims if one of the keys has signed the
 // token. A key in the token's own header is never used.
 func (k *keySet) VerifySignature(ctx context.Context, token string) (map[string]any, error) {
-	signed, err := jose.ParseSignedCompact(token, k.allowed)
+	signed, err := jose.ParseSignedCompact(token, k.algorithms)
 	if err != nil {
-		return nil, errors.New("it is not a signed JWT")
+		return nil, invalidf("it is not a signed JWT")
 	}
-	kid := signed.Signatures[0].Header.KeyID
-	keys, err := k.keysFor(ctx, kid)
+	keys, err := k.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range keys {
-		if payload, err := signed.Verify(key.Key); err == nil {
-			return decodeClaims(payload)
+	kid := signed.Signatures[0].Header.KeyID
+	payload, ok := verify(signed, keys)
+	if !ok && k.source != nil && !knows(keys, kid) {
+		if keys, err = k.newer(ctx); err != nil {
+			return nil, err
 		}
+		payload, ok = verify(signed, keys)
 	}
-	return nil, errors.New("no key of the issuer has signed it")
+	if !ok {
+		return nil, invalidf("no key of the issuer has signed it (key ID %.100q)", kid)
+	}
+	return decodeClaims(payload)
 }
 
-// keysFor returns the keys that may have signed a token with the kid: fetched
-// anew if they are old or the kid is unknown, at most every fetchPause.
-func (k *keySet) keysFor(ctx context.Context, kid string) ([]jose.JSONWebKey, error) {
-	found, age := k.cached(kid)
-	if k.static() || (len(found) > 0 && age < refreshAfter) {
-		return found, nil
-	}
-	err := k.fetch(ctx)
-	found, age = k.cached(kid)
-	if age > maxAge {
-		if err == nil {
-			err = errors.New("none were fetched yet")
+// verify returns the payload of a token that one of the keys has signed.
+func verify(token *jose.JSONWebSignature, keys []publicKey) ([]byte, bool) {
+	header := token.Signatures[0].Header
+	for _, key := range keys {
+		if header.KeyID != "" && key.id != "" && key.id != header.KeyID {
+			continue
 		}
+		if !slices.Contains(key.algorithms, jose.SignatureAlgorithm(header.Algorithm)) {
+			continue
+		}
+		if payload, err := token.Verify(key.key); err == nil {
+			return payload, true
+		}
+	}
+	return nil, false
+}
+
+func knows(keys []publicKey, kid string) bool {
+	return kid != "" && slices.ContainsFunc(keys, func(key publicKey) bool { return key.id == kid })
+}
+
+// current returns keys that are to be believed, fetched anew if they are old.
+func (k *keySet) current(ctx context.Context) ([]publicKey, error) {
+	cached, age := k.cached()
+	if k.source == nil || age < refreshAfter {
+		return cached.keys, nil
+	}
+	wait := ctx
+	if age <= maxAge {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	err := k.refresh(wait)
+	switch cached, age = k.cached(); {
+	case age <= maxAge:
+		return cached.keys, nil
+	case cached.keys == nil:
 		return nil, &UnavailableError{err}
 	}
-	return found, nil
+	return nil, &UnavailableError{fmt.Errorf("those at hand are %s old, and newer ones could not be fetched: %w", age.Round(time.Second), err)}
 }
 
-func (k *keySet) static() bool { return k.discoveryURL == "" && k.jwksURL == "" }
+// newer returns the keys after a look for a new one.
+func (k *keySet) newer(ctx context.Context) ([]publicKey, error) {
+	if err := k.refresh(ctx); err != nil {
+		return nil, &UnavailableError{fmt.Errorf("none at hand is this token's, and newer ones could not be fetched: %w", err)}
+	}
+	cached, _ := k.cached()
+	return cached.keys, nil
+}
 
-// cached returns the keys that a kid may mean, and their age.
-func (k *keySet) cached(kid string) ([]jose.JSONWebKey, time.Duration) {
+// cached returns the outcome of the fetches so far, and the age of the keys.
+func (k *keySet) cached() (cache, time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	age := k.now().Sub(k.fetchedAt)
-	if kid == "" || k.static() {
-		return k.keys, age
-	}
-	var found []jose.JSONWebKey
-	for _, key := range k.keys {
-		if key.KeyID == kid || key.KeyID == "" {
-			found = append(found, key)
-		}
-	}
-	return found, age
+	return k.cache, k.now().Sub(k.cache.fetchedAt)
 }
 
-// fetch refreshes the keys, once for all who ask at the same time, unless that
-// was tried a moment ago; then it returns how that went.
-func (k *keySet) fetch(ctx context.Context) error {
+// refresh fetches the keys, once for all who ask at the same time, unless that
+// was tried a moment ago; then it returns how that went. Who does not wait for
+// it does not end it.
+func (k *keySet) refresh(ctx context.Context) error {
 	shared := k.fetches.DoChan("", func() (any, error) {
-		k.mu.Lock()
-		tried, last := k.triedAt, k.lastError
-		k.mu.Unlock()
-		if !tried.IsZero() && k.now().Sub(tried) < fetchPause {
-			return nil, last
+		if last, _ := k.cached(); !last.triedAt.IsZero() && k.now().Sub(last.triedAt) < fetchPause {
+			return nil, last.lastError
 		}
-		return nil, k.refresh(context.WithoutCancel(ctx))
+		return nil, k.fetch(context.WithoutCancel(ctx))
 	})
 	select {
 	case <-ctx.Done():
@@ -236,97 +263,17 @@ func (k *keySet) fetch(ctx context.Context) error {
 	}
 }
 
-// refresh fetches the keys now.
-func (k *keySet) refresh(ctx context.Context) error {
-	if k.static() {
+// fetch fetches the keys now.
+func (k *keySet) fetch(ctx context.Context) error {
+	if k.source == nil {
 		return nil
 	}
-	keys, err := k.download(ctx)
+	keys, err := k.source.fetch(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.triedAt, k.lastError = k.now(), err
+	k.cache.triedAt, k.cache.lastError = k.now(), err
 	if err == nil {
-		k.keys, k.fetchedAt = keys, k.now()
+		k.cache.keys, k.cache.fetchedAt = keys, k.cache.triedAt
 	}
 	return err
-}
-
-func (k *keySet) download(ctx context.Context) ([]jose.JSONWebKey, error) {
-	location := k.jwksURL
-	if location == "" {
-		var err error
-		if location, err = k.discover(ctx); err != nil {
-			return nil, err
-		}
-	}
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := k.getJSON(ctx, location, &set); err != nil {
-		return nil, err
-	}
-	var keys []jose.JSONWebKey
-	for _, raw := range set.Keys {
-		var key jose.JSONWebKey
-		// A key of a kind that is not known is another algorithm's.
-		if key.UnmarshalJSON(raw) != nil || (key.Use != "" && key.Use != "sig") || checkKey(key.Key) != nil {
-			continue
-		}
-		keys = append(keys, key)
-	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("%s holds no key for signatures", location)
-	}
-	return keys, nil
-}
-
-// discover returns the URL of the keys from the issuer's discovery document,
-// which must be this issuer's (OpenID Connect Discovery 1.0, section 4.3).
-func (k *keySet) discover(ctx context.Context) (string, error) {
-	var document struct {
-		Issuer  string `json:"issuer"`
-		JWKSURI string `json:"jwks_uri"`
-	}
-	location := k.discoveryURL + "/.well-known/openid-configuration"
-	if err := k.getJSON(ctx, location, &document); err != nil {
-		return "", err
-	}
-	if document.Issuer != k.issuer {
-		return "", fmt.Errorf("%s is of the issuer %.200q, not of bound_issuer %q", location, document.Issuer, k.issuer)
-	}
-	if err := checkURL(document.JWKSURI); err != nil {
-		return "", fmt.Errorf("%s: jwks_uri: %w", location, err)
-	}
-	// An issuer elsewhere must not send us to a port of this machine.
-	if strings.HasPrefix(location, "https:") && !strings.HasPrefix(document.JWKSURI, "https:") {
-		return "", fmt.Errorf("%s: jwks_uri: it is not https, as the issuer is", location)
-	}
-	return document.JWKSURI, nil
-}
-
-func (k *keySet) getJSON(ctx context.Context, location string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
-	if err != nil {
-		return fmt.Errorf("fetch %s: %w", location, err)
-	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := k.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("fetch the issuer's keys: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %d", location, resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("read %s: %w", location, err)
-	case len(body) > maxDocument:
-		return fmt.Errorf("%s is longer than %d bytes", location, maxDocument)
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("%s is not JSON", location)
-	}
-	return nil
 }
