@@ -114,6 +114,8 @@ func TestAliasMetadataIsNotThisJobs(t *testing.T) {
 		"not when only a part of it stands there":       {map[string]any{"stable_claims": "ref", "user_claim": "sub"}, "repo:acme/api:ref:refs/heads/main-evil", "ref=refs/heads/main", false, "present"},
 		"not when another claim has that value":         {map[string]any{"stable_claims": "event_name", "user_claim": "sub"}, "repo:acme/api:environment:push", "event_name=push", false, "present"},
 		"not when the name is of another job by now":    {map[string]any{"stable_claims": "environment", "user_claim": "sub"}, "repo:acme/api:environment:dev", "environment=prod", false, "present"},
+		"not behind a name that a job may choose":       {map[string]any{"stable_claims": "ref", "user_claim": "sub"}, "repo:acme/api:environment:x:ref:refs/heads/main", "ref=refs/heads/main", false, "present"},
+		"nor as the beginning of such a name":           {map[string]any{"stable_claims": "environment", "user_claim": "sub"}, "repo:acme/api:environment:prod:x", "environment=prod", false, "present"},
 		"an environment holds that stands in the name":  {map[string]any{"stable_claims": "environment", "user_claim": "sub"}, "repo:acme/api:environment:prod", "environment=prod", true, ""},
 		"metadata that stands for the user claim fails": {map[string]any{"stable_claims": "repository"}, "acme/web", "repository=acme/api", false, "wanted"},
 	}

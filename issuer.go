@@ -94,8 +94,22 @@ var claimPattern = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,256}$`)
 // "repo:acme/api:ref:refs/heads/main", holds the claim with this value. The name
 // must hold the claim's own name before the value: a job may call its
 // environment "push", and must not pass for a push by it.
+//
+// Names of environments and workflows may hold colons, which GitHub Enterprise
+// Server up to 3.18 does not escape; so nothing that stands behind one is
+// believed, and of these themselves only what ends the name.
 func standsIn(aliasName, claim, value string) bool {
-	return value != "" && strings.Contains(":"+aliasName+":", ":"+claim+":"+value+":")
+	name := ":" + aliasName + ":"
+	before, after, found := strings.Cut(name, ":"+claim+":"+value+":")
+	if value == "" || !found {
+		return false
+	}
+	for _, free := range []string{"environment", "workflow", "job_workflow"} {
+		if strings.Contains(before, ":"+free) || strings.HasPrefix(claim, free) && after != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // loadIssuer reads an issuer from storage; nil if there is none. Its verifier is
