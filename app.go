@@ -35,6 +35,7 @@ type app struct {
 	CAPEM          string        `json:"ca_pem,omitempty"`
 	ProxyURL       string        `json:"proxy_url,omitempty"`
 	RequestTimeout time.Duration `json:"request_timeout"`
+	MaxConcurrent  int64         `json:"max_concurrent_requests"`
 	Disabled       bool          `json:"disabled,omitempty"`
 
 	Fingerprint string            `json:"fingerprint"`
@@ -64,10 +65,14 @@ func (a *app) validate(b *backend) error {
 	if a.RequestTimeout < time.Second || a.RequestTimeout > maxRequestTimeout {
 		return badRequestf("request_timeout: %s is not between 1s and %s", a.RequestTimeout, maxRequestTimeout)
 	}
+	if a.MaxConcurrent < 1 || a.MaxConcurrent > githubapp.MaxConcurrent {
+		return badRequestf("max_concurrent_requests: %d is not between 1 and %d, the most that GitHub takes from one App",
+			a.MaxConcurrent, githubapp.MaxConcurrent)
+	}
 	// What is left are ca_pem and proxy_url, which only the client reads.
 	a.client, err = githubapp.New(githubapp.Config{
 		Endpoint: a.endpoint(), AppID: a.AppID, ClientID: a.ClientID, Key: key,
-		UserAgent: userAgent(), Now: b.now, Custodian: b.custodian,
+		UserAgent: userAgent(), Now: b.now, Custodian: b.custodian, MaxConcurrent: int(a.MaxConcurrent),
 	})
 	if err != nil {
 		return badRequestf("%s", err)
@@ -119,7 +124,8 @@ func (a *app) redactedProxyURL() string {
 
 // loadApp reads an App from storage; nil if there is none. Its client is not made.
 func loadApp(ctx context.Context, storage logical.Storage, name string) (*app, error) {
-	a := &app{Name: name}
+	// An entry written before there was such a field has its default.
+	a := &app{Name: name, MaxConcurrent: githubapp.DefaultMaxConcurrent}
 	found, err := load(ctx, storage, appStorage+name, a)
 	if err != nil || !found {
 		return nil, err

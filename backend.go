@@ -35,6 +35,7 @@ type backend struct {
 	issuers   cache[issuer]
 	roles     cache[role]
 	limits    cache[limits]
+	revokers  cache[githubapp.Revoker]
 	custodian *githubapp.Custodian
 	now       func() time.Time
 }

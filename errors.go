@@ -3,8 +3,10 @@ package githubsecrets
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 
@@ -80,9 +82,9 @@ func githubError(err error, e *githubapp.Error) (*logical.Response, error) {
 	case githubapp.KeyRefused:
 		return nil, logical.CodedError(http.StatusInternalServerError, "the App's key was refused: "+err.Error())
 	case githubapp.RateLimited:
-		seconds := strconv.Itoa(int(e.RetryAfter.Seconds()))
-		return &logical.Response{Headers: map[string][]string{"Retry-After": {seconds}}},
-			logical.CodedError(http.StatusTooManyRequests, err.Error()+"; try again in "+seconds+" s")
+		return tryLater(http.StatusTooManyRequests, err, e.RetryAfter)
+	case githubapp.NotAsked:
+		return tryLater(http.StatusServiceUnavailable, err, e.RetryAfter)
 	case githubapp.Timeout:
 		return nil, logical.CodedError(http.StatusGatewayTimeout, err.Error())
 	case githubapp.Undelivered:
@@ -90,4 +92,12 @@ func githubError(err error, e *githubapp.Error) (*logical.Response, error) {
 	default:
 		return nil, logical.CodedError(http.StatusBadGateway, err.Error())
 	}
+}
+
+// tryLater says when it is worth while to ask again. Vault passes the header on if
+// the mount's allowed_response_headers name it.
+func tryLater(status int, err error, wait time.Duration) (*logical.Response, error) {
+	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+	return &logical.Response{Headers: map[string][]string{"Retry-After": {seconds}}},
+		logical.CodedError(status, err.Error()+"; try again in "+seconds+" s")
 }

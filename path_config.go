@@ -72,17 +72,18 @@ func configFields() map[string]*framework.FieldSchema {
 // configReadFields are what a read answers.
 func configReadFields() map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
-		"app_id":          {Type: framework.TypeInt64, Description: "App ID, from the App's page on GitHub. Either this or client_id."},
-		"client_id":       {Type: framework.TypeString, Description: "Client ID, from the App's page on GitHub; recommended by GitHub over app_id."},
-		"base_url":        {Type: framework.TypeString, Default: githubapp.DefaultBaseURL, Required: true, Description: "REST API of the GitHub: https://api.github.com, https://HOST/api/v3 for GitHub Enterprise Server. https, or http on a loopback address."},
-		"ca_pem":          {Type: framework.TypeString, Description: "PEM certificates to trust for base_url beside the system's."},
-		"proxy_url":       {Type: framework.TypeString, Description: "HTTP proxy for base_url, instead of the plugin's environment (HTTPS_PROXY). A read masks its password."},
-		"request_timeout": {Type: framework.TypeDurationSecond, Default: int(defaultRequestTimeout.Seconds()), Required: true, Description: "How long one answer of GitHub's is waited for: 1 s to 60 s."},
-		"disabled":        {Type: framework.TypeBool, Required: true, Description: "Refuse every new token and every renewal of this App's."},
-		"fingerprint":     {Type: framework.TypeString, Required: true, Description: "Fingerprint of the private key as GitHub shows it: base64 of the SHA-256 of the DER public key."},
-		"slug":            {Type: framework.TypeString, Description: "The App's URL name on GitHub."},
-		"owner":           {Type: framework.TypeString, Description: "Account that owns the App."},
-		"permissions":     {Type: framework.TypeKVPairs, Description: "The most that the App may ask of an installation."},
+		"app_id":                  {Type: framework.TypeInt64, Description: "App ID, from the App's page on GitHub. Either this or client_id."},
+		"client_id":               {Type: framework.TypeString, Description: "Client ID, from the App's page on GitHub; recommended by GitHub over app_id."},
+		"base_url":                {Type: framework.TypeString, Default: githubapp.DefaultBaseURL, Required: true, Description: "REST API of the GitHub: https://api.github.com, https://HOST/api/v3 for GitHub Enterprise Server. https, or http on a loopback address."},
+		"ca_pem":                  {Type: framework.TypeString, Description: "PEM certificates to trust for base_url beside the system's."},
+		"proxy_url":               {Type: framework.TypeString, Description: "HTTP proxy for base_url, instead of the plugin's environment (HTTPS_PROXY). A read masks its password."},
+		"request_timeout":         {Type: framework.TypeDurationSecond, Default: int(defaultRequestTimeout.Seconds()), Required: true, Description: "How long one answer of GitHub's is waited for: 1 s to 60 s."},
+		"max_concurrent_requests": {Type: framework.TypeInt64, Default: githubapp.DefaultMaxConcurrent, Required: true, Description: "How many requests of this App may be under way at GitHub at once: 1 to 100, which is GitHub's limit. Those beyond wait for their turn, minting and revoking by turns."},
+		"disabled":                {Type: framework.TypeBool, Required: true, Description: "Refuse every new token and every renewal of this App's."},
+		"fingerprint":             {Type: framework.TypeString, Required: true, Description: "Fingerprint of the private key as GitHub shows it: base64 of the SHA-256 of the DER public key."},
+		"slug":                    {Type: framework.TypeString, Description: "The App's URL name on GitHub."},
+		"owner":                   {Type: framework.TypeString, Description: "Account that owns the App."},
+		"permissions":             {Type: framework.TypeKVPairs, Description: "The most that the App may ask of an installation."},
 	}
 }
 
@@ -114,7 +115,7 @@ func (b *backend) writeApp(ctx context.Context, req *logical.Request, d *framewo
 		return nil, err
 	}
 	if a == nil {
-		a = &app{Name: name, BaseURL: githubapp.DefaultBaseURL, RequestTimeout: defaultRequestTimeout}
+		a = &app{Name: name, BaseURL: githubapp.DefaultBaseURL, RequestTimeout: defaultRequestTimeout, MaxConcurrent: githubapp.DefaultMaxConcurrent}
 	}
 	a.apply(d)
 	if err := a.validate(b); err != nil {
@@ -156,6 +157,9 @@ func (a *app) apply(d *framework.FieldData) {
 	if v, ok := d.GetOk("request_timeout"); ok {
 		a.RequestTimeout = time.Duration(v.(int)) * time.Second
 	}
+	if v, ok := d.GetOk("max_concurrent_requests"); ok {
+		a.MaxConcurrent = v.(int64)
+	}
 	if v, ok := d.GetOk("disabled"); ok {
 		a.Disabled = v.(bool)
 	}
@@ -176,15 +180,16 @@ func (b *backend) readApp(ctx context.Context, req *logical.Request, d *framewor
 // read is the App as a read answers it: never its key.
 func (a *app) read() map[string]any {
 	data := map[string]any{
-		"base_url":        a.BaseURL,
-		"ca_pem":          a.CAPEM,
-		"proxy_url":       a.redactedProxyURL(),
-		"request_timeout": int(a.RequestTimeout.Seconds()),
-		"disabled":        a.Disabled,
-		"client_id":       a.ClientID,
-		"fingerprint":     a.Fingerprint,
-		"slug":            a.Slug,
-		"owner":           a.Owner,
+		"base_url":                a.BaseURL,
+		"ca_pem":                  a.CAPEM,
+		"proxy_url":               a.redactedProxyURL(),
+		"request_timeout":         int(a.RequestTimeout.Seconds()),
+		"max_concurrent_requests": a.MaxConcurrent,
+		"disabled":                a.Disabled,
+		"client_id":               a.ClientID,
+		"fingerprint":             a.Fingerprint,
+		"slug":                    a.Slug,
+		"owner":                   a.Owner,
 	}
 	if a.AppID != 0 {
 		data["app_id"] = a.AppID

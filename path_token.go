@@ -98,11 +98,11 @@ func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *frame
 		return nil, err
 	}
 	if err := i.check(); err != nil {
-		i.app.client.Discard(i.token.Value, i.token.ExpiresAt)
+		i.app.client.Discard(i.token.Value, i.token.EndsAt)
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		i.app.client.Discard(i.token.Value, i.token.ExpiresAt)
+		i.app.client.Discard(i.token.Value, i.token.EndsAt)
 		return nil, fmt.Errorf("the client hung up, the token is being revoked: %w", ctx.Err())
 	}
 	b.Logger().Info("issued a token", "request_id", req.ID, "role", i.role.Name, "app", i.app.Name,

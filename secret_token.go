@@ -28,20 +28,20 @@ func (b *backend) tokenSecret() *framework.Secret {
 // leaseRecord is what a lease needs to end its token, whatever becomes of the
 // role and the App: Vault keeps it, encrypted, with the lease.
 type leaseRecord struct {
-	Token     string             `json:"token"`
-	Role      string             `json:"role"`
-	App       string             `json:"app"`
-	ExpiresAt time.Time          `json:"expires_at"`
-	Endpoint  githubapp.Endpoint `json:"endpoint"`
+	Token    string             `json:"token"`
+	Role     string             `json:"role"`
+	App      string             `json:"app"`
+	EndsAt   time.Time          `json:"expires_at"` // by this machine's clock
+	Endpoint githubapp.Endpoint `json:"endpoint"`
 }
 
 // leased puts the token under a lease that ends before GitHub ends the token, and
 // under watch, should the lease never come to be.
 func (b *backend) leased(i *issuance) *logical.Response {
-	life := i.token.ExpiresAt.Sub(b.now()).Truncate(time.Second)
+	life := i.token.EndsAt.Sub(b.now()).Truncate(time.Second)
 	resp := b.Secret(tokenSecretType).Response(i.data(), leaseRecord{
 		Token: i.token.Value, Role: i.role.Name, App: i.app.Name,
-		ExpiresAt: i.token.ExpiresAt, Endpoint: i.app.endpoint(),
+		EndsAt: i.token.EndsAt, Endpoint: i.app.endpoint(),
 	}.internal())
 	resp.Secret.TTL = max(min(i.grant.TTL, life), time.Second)
 	resp.Secret.MaxTTL = max(min(i.grant.MaxTTL, life), time.Second)
@@ -92,8 +92,8 @@ func (b *backend) renewToken(ctx context.Context, req *logical.Request, _ *frame
 	}
 	now := b.now()
 	end := req.Secret.IssueTime.Add(maxTTL)
-	if l.ExpiresAt.Before(end) {
-		end = l.ExpiresAt
+	if l.EndsAt.Before(end) {
+		end = l.EndsAt
 	}
 	if !end.After(now.Add(time.Second)) {
 		return nil, badRequestf("the lease cannot be renewed: it is at its end; read a new token")
@@ -141,7 +141,7 @@ func (b *backend) revokeToken(ctx context.Context, req *logical.Request, _ *fram
 	}
 	hashed := githubapp.HashToken(l.Token)
 	log := b.Logger().With("role", l.Role, "app", l.App, "hashed_token", hashed)
-	if b.now().After(l.ExpiresAt.Add(clockLeeway)) {
+	if b.now().After(l.EndsAt.Add(clockLeeway)) {
 		log.Info("the token had expired before its lease was revoked")
 		b.custodian.Release(hashed)
 		return nil, nil
@@ -169,10 +169,17 @@ func (b *backend) deleteToken(ctx context.Context, req *logical.Request, l lease
 	} else if a != nil && a.BaseURL == l.Endpoint.BaseURL {
 		return a.client.Revoke(ctx, l.Token, age)
 	}
-	revoker, err := githubapp.NewRevoker(l.Endpoint, userAgent())
+	revoker, err := b.revokerAt(l.Endpoint)
 	if err != nil {
 		return err
 	}
-	defer revoker.Close()
 	return revoker.Revoke(ctx, l.Token, age)
+}
+
+// revokerAt is the Revoker for a GitHub that no App leads to any more. All leases
+// of it share one: they may end by the thousand.
+func (b *backend) revokerAt(endpoint githubapp.Endpoint) (*githubapp.Revoker, error) {
+	return b.revokers.get(fmt.Sprint(endpoint), func() (*githubapp.Revoker, error) {
+		return githubapp.NewRevoker(endpoint, userAgent(), nil)
+	})
 }

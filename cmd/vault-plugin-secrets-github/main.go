@@ -37,6 +37,7 @@ func run(args []string) error {
 		return fmt.Errorf("read the flags that Vault gives a plugin: %w", err)
 	}
 	engines := new(githubsecrets.Engines)
+	outliveVault(engines)
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 		defer cancel()

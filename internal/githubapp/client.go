@@ -31,12 +31,19 @@ type Config struct {
 	Now func() time.Time
 	// Custodian takes the tokens that Mint could not hand over.
 	Custodian *Custodian
+	// MaxConcurrent is how many calls may be under way at once;
+	// [DefaultMaxConcurrent] if 0.
+	MaxConcurrent int
+	// Observe, if not nil, is told of every call to GitHub. It must not block.
+	Observe func(Call)
 }
 
 // Client asks one GitHub as one App. It is safe for concurrent use.
 type Client struct {
 	endpoint Endpoint
 	rest     *github.Client
+	signer   *signer
+	traffic  *traffic
 	tokens   *Revoker
 	now      func() time.Time
 	custody  *Custodian
@@ -56,33 +63,40 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, err := restClient(cfg, transport)
+	signer := newSigner(cfg)
+	rest, err := restClient(cfg, transport, signer)
 	if err != nil {
 		return nil, err
 	}
+	traffic := newTraffic(cfg.MaxConcurrent, cfg.Now, cfg.Observe, transport.CloseIdleConnections)
 	return &Client{
 		endpoint:      cfg.Endpoint,
 		rest:          rest,
-		tokens:        newRevoker(cfg.Endpoint, transport, cfg.UserAgent),
+		signer:        signer,
+		traffic:       traffic,
+		tokens:        newRevoker(cfg.Endpoint, transport, traffic, cfg.UserAgent),
 		now:           cfg.Now,
 		custody:       cfg.Custodian,
 		installations: map[string]Installation{},
 	}, nil
 }
 
-func restClient(cfg Config, transport http.RoundTripper) (*github.Client, error) {
+func newSigner(cfg Config) *signer {
 	issuer := cfg.ClientID
 	if issuer == "" {
 		issuer = strconv.FormatInt(cfg.AppID, 10)
 	}
-	signing, err := ghinstallation.NewAppsTransportWithOptions(transport, cfg.AppID,
-		ghinstallation.WithSigner(&signer{issuer: issuer, key: cfg.Key, now: cfg.Now}))
+	return &signer{issuer: issuer, key: cfg.Key, now: cfg.Now}
+}
+
+func restClient(cfg Config, transport http.RoundTripper, signer *signer) (*github.Client, error) {
+	signing, err := ghinstallation.NewAppsTransportWithOptions(transport, cfg.AppID, ghinstallation.WithSigner(signer))
 	if err != nil {
 		return nil, fmt.Errorf("set up the App's transport: %w", err)
 	}
 	base := cfg.BaseURL + "/"
 	rest, err := github.NewClient(
-		github.WithHTTPClient(directClient(signing)),
+		github.WithHTTPClient(directClient(&skewTransport{next: signing, signer: signer})),
 		github.WithURLs(&base, nil),
 		github.WithUserAgent(cfg.UserAgent),
 	)
@@ -138,10 +152,28 @@ func (c *Client) App(ctx context.Context) (AppInfo, error) {
 	}, nil
 }
 
-// get asks for a small JSON answer.
+// Load is what is under way at GitHub for this App.
+func (c *Client) Load() Load { return c.traffic.load() }
+
+// Skew is how far GitHub's clock is ahead of this machine's, as far as App JWTs
+// had to be corrected for it.
+func (c *Client) Skew() time.Duration { return c.signer.skew() }
+
+// get asks for a small JSON answer, and asks again while GitHub does not work
+// and the request timeout has not passed.
 func (c *Client) get(ctx context.Context, op, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.endpoint.RequestTimeout)
 	defer cancel()
+	end, err := c.traffic.begin(ctx, op, minting)
+	if err != nil {
+		return err
+	}
+	err = retry(ctx, isUnreachable, func(ctx context.Context) error { return c.getOnce(ctx, op, path, into) })
+	end(err)
+	return err
+}
+
+func (c *Client) getOnce(ctx context.Context, op, path string, into any) error {
 	req, err := c.rest.NewRequest(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)

@@ -26,9 +26,9 @@ type world struct {
 	custodian    *Custodian
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, opts ...githubtest.Option) *world {
 	t.Helper()
-	w := &world{github: githubtest.New(t), custodian: NewCustodian(hclog.NewNullLogger())}
+	w := &world{github: githubtest.New(t, opts...), custodian: NewCustodian(hclog.NewNullLogger())}
 	w.custodian.firstPause = 10 * time.Millisecond
 	t.Cleanup(func() { w.custodian.Close(context.Background()) })
 	permissions := map[string]string{"contents": "write", "metadata": "read"}

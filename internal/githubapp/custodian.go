@@ -35,6 +35,10 @@ type watch struct {
 	expires time.Time
 }
 
+// maxRevokePause is the longest wait between two tries to revoke: once GitHub is
+// back the token shall be dead within seconds.
+const maxRevokePause = 15 * time.Second
+
 // overdueAfter is how long after the end of its lease a token is revoked here,
 // if nothing was heard of it: Vault's own revocation goes first.
 const overdueAfter = 15 * time.Second
@@ -92,8 +96,8 @@ func (k *Custodian) take(hashed string) *watch {
 	return w
 }
 
-// Close lets every token in custody have one more try, and waits for them and
-// for mints under way until ctx ends. Tokens that were handed over are watched no
+// Close tries every token in custody at once, and waits for them and for mints
+// under way until ctx ends. Tokens that were handed over are watched no
 // more: another node may have their leases from now on.
 func (k *Custodian) Close(ctx context.Context) {
 	k.stop()
@@ -115,25 +119,26 @@ func (k *Custodian) Close(ctx context.Context) {
 	}
 }
 
-// revoke tries in the background until the token is dead or has expired, or the
-// Custodian is closed.
+// revoke tries in the background until the token is dead or has expired. The end
+// of the Custodian brings the next try forward.
 func (k *Custodian) revoke(at *Revoker, token string, expires time.Time) {
 	k.work.Go(func() {
 		hashed := HashToken(token)
-		for pause := k.firstPause; ; pause = min(2*pause, time.Minute) {
-			last := k.closed.Err() != nil
-			// Its own context: Close must not cut off the last try.
+		closed := k.closed.Done()
+		for pause := k.firstPause; ; pause = min(2*pause, maxRevokePause) {
+			// Its own context: Close must not cut off a try.
 			err := at.Revoke(context.Background(), token, 0)
 			if err == nil {
 				k.logger.Info("revoked a token that nobody received", "hashed_token", hashed)
 				return
 			}
 			k.logger.Warn("could not revoke a token that nobody received", "hashed_token", hashed, "error", err)
-			if last || time.Now().After(expires) {
+			if time.Now().After(expires) {
 				return
 			}
 			select {
-			case <-k.closed.Done():
+			case <-closed:
+				closed, pause = nil, k.firstPause
 			case <-time.After(pause):
 			}
 		}

@@ -104,6 +104,9 @@ func (e Endpoint) transport() (*http.Transport, error) {
 		MaxIdleConnsPerHost:   idleConnections,
 		IdleConnTimeout:       30 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		// Without these a connection of HTTP/2 whose other end is gone would be
+		// used, and time out, for a quarter of an hour.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}
 	if e.CAPEM != "" {
 		pool, err := ParseCA(e.CAPEM)

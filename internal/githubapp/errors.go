@@ -39,10 +39,23 @@ const (
 	Unprocessable
 	// RateLimited: too many requests; see [Error.RetryAfter].
 	RateLimited
+	// NotAsked: GitHub was not asked, because it cannot be reached at present
+	// or because too many calls of this App are under way; see
+	// [Error.RetryAfter].
+	NotAsked
 	// Undelivered: GitHub made, or may have made, a token that could not be
 	// read from its answer. Trying again may make another one.
 	Undelivered
 )
+
+// kindNames are the kinds as metrics name them.
+var kindNames = map[Kind]string{
+	Unavailable: "unavailable", Timeout: "timeout", KeyRefused: "unauthorized", NotFound: "not_found",
+	Forbidden: "forbidden", Suspended: "suspended", Unprocessable: "unprocessable",
+	RateLimited: "rate_limited", NotAsked: "not_asked", Undelivered: "undelivered",
+}
+
+func (k Kind) String() string { return kindNames[k] }
 
 // Error is what went wrong with one request to GitHub. Its text holds no secret.
 type Error struct {
@@ -56,8 +69,10 @@ type Error struct {
 	// RequestID is GitHub's X-GitHub-Request-Id, for its support.
 	RequestID string
 	// RetryAfter is how long GitHub asks to be left alone; at least a second
-	// when Kind is RateLimited.
+	// when Kind is RateLimited or NotAsked.
 	RetryAfter time.Duration
+	// primary is a rate limit that counts by the hour.
+	primary bool
 	// Err is the cause where GitHub did not answer.
 	Err error
 }
@@ -96,8 +111,7 @@ func IsKind(err error, kind Kind) bool {
 // https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
 const minRetryAfter = time.Minute
 
-// classify turns what go-github returned into an *Error. sent says whether
-// GitHub may have seen the request.
+// classify turns what go-github returned into an *Error.
 func classify(op string, err error, now time.Time) *Error {
 	e := &Error{Op: op}
 	var (
@@ -109,7 +123,7 @@ func classify(op string, err error, now time.Time) *Error {
 	switch {
 	case errors.As(err, &primary):
 		e.fill(primary.Response, primary.Message)
-		e.Kind, e.RetryAfter = RateLimited, atLeastASecond(primary.Rate.Reset.Sub(now))
+		e.Kind, e.primary, e.RetryAfter = RateLimited, true, atLeastASecond(primary.Rate.Reset.Sub(now))
 	case errors.As(err, &secondary):
 		e.fill(secondary.Response, secondary.Message)
 		e.Kind, e.RetryAfter = RateLimited, atLeastASecond(secondary.GetRetryAfter())

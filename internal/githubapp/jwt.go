@@ -30,6 +30,8 @@ type signer struct {
 	mu      sync.Mutex
 	current string
 	until   time.Time
+	// ahead is how far GitHub's clock is ahead of this machine's.
+	ahead time.Duration
 }
 
 // Sign returns the App's JWT. The claims that the transport proposes are left
@@ -37,7 +39,7 @@ type signer struct {
 func (s *signer) Sign(jwt.Claims) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.now()
+	now := s.now().Add(s.ahead)
 	if s.current != "" && now.Before(s.until) {
 		return s.current, nil
 	}

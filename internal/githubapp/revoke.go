@@ -13,26 +13,29 @@ import (
 type Revoker struct {
 	endpoint  Endpoint
 	http      *http.Client
+	traffic   *traffic
 	userAgent string
 	// settlingPause is a field for tests.
 	settlingPause time.Duration
 }
 
-// NewRevoker returns a Revoker with connections of its own; Close them.
-func NewRevoker(endpoint Endpoint, userAgent string) (*Revoker, error) {
+// NewRevoker returns a Revoker with connections of its own. observe, if not nil,
+// is told of every call to GitHub.
+func NewRevoker(endpoint Endpoint, userAgent string, observe func(Call)) (*Revoker, error) {
 	transport, err := endpoint.transport()
 	if err != nil {
 		return nil, err
 	}
-	return newRevoker(endpoint, transport, userAgent), nil
+	traffic := newTraffic(DefaultMaxConcurrent, time.Now, observe, transport.CloseIdleConnections)
+	return newRevoker(endpoint, transport, traffic, userAgent), nil
 }
 
-func newRevoker(endpoint Endpoint, transport http.RoundTripper, userAgent string) *Revoker {
-	return &Revoker{endpoint: endpoint, http: directClient(transport), userAgent: userAgent, settlingPause: settlingPause}
+func newRevoker(endpoint Endpoint, transport http.RoundTripper, traffic *traffic, userAgent string) *Revoker {
+	return &Revoker{
+		endpoint: endpoint, http: directClient(transport), traffic: traffic,
+		userAgent: userAgent, settlingPause: settlingPause,
+	}
 }
-
-// Close closes idle connections.
-func (r *Revoker) Close() { r.http.CloseIdleConnections() }
 
 const revokeOp = "revoke the token"
 
@@ -64,7 +67,21 @@ const (
 	settlingPause = time.Second
 )
 
+// delete waits for its turn as long as for the answer: the turn comes late when
+// thousands of leases end at once.
 func (r *Revoker) delete(ctx context.Context, token string) error {
+	queue, cancel := context.WithTimeout(ctx, r.endpoint.RequestTimeout)
+	defer cancel()
+	end, err := r.traffic.begin(queue, revokeOp, revoking)
+	if err != nil {
+		return err
+	}
+	err = r.deleteOnce(ctx, token)
+	end(err)
+	return err
+}
+
+func (r *Revoker) deleteOnce(ctx context.Context, token string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.endpoint.RequestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.endpoint.BaseURL+"/installation/token", nil)
@@ -102,5 +119,5 @@ func (c *Client) Discard(token string, expires time.Time) {
 // Watch sees to it that a token that is handed over ends soon after its lease,
 // even if the answer never arrives; see [Custodian].
 func (c *Client) Watch(token *Token, lease time.Duration) {
-	c.custody.watch(c.tokens, token.Value, token.ExpiresAt, lease)
+	c.custody.watch(c.tokens, token.Value, token.EndsAt, lease)
 }

@@ -2,17 +2,13 @@ package githubapp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
-	"regexp"
 	"strconv"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/go-github/v88/github"
 )
 
 // TokenRequest is the scope of a token. GitHub reads a missing field as
@@ -30,8 +26,10 @@ type TokenRequest struct {
 
 // Token is an installation token with what GitHub says it is good for.
 type Token struct {
-	Value     string
-	ExpiresAt time.Time
+	Value string
+	// ExpiresAt is when GitHub ends the token, by GitHub's clock; EndsAt is the
+	// same by this machine's.
+	ExpiresAt, EndsAt time.Time
 	// Permissions and Repositories are those of GitHub's answer; where it names
 	// none they are empty.
 	Permissions  map[string]string
@@ -39,8 +37,6 @@ type Token struct {
 	// AllRepositories is true if GitHub granted every repository of the
 	// installation.
 	AllRepositories bool
-	// MintedAt is when the answer arrived.
-	MintedAt time.Time
 }
 
 // Repository is one that a token is good for.
@@ -49,58 +45,94 @@ type Repository struct {
 	Name string
 }
 
-const (
-	// maxAnswer is far above the 500 repositories of about 6 KB each that
-	// GitHub names at most.
-	maxAnswer = 16 << 20
-	// lateAnswer is how long after the request timeout an answer is still
-	// waited for, to revoke the token that it may hold.
-	lateAnswer = time.Minute
-)
+// lateAnswer is how long after the request timeout an answer is still waited
+// for, to revoke the token that it may hold.
+const lateAnswer = time.Minute
 
 const mintOp = "create an installation token"
 
 // Mint makes a token for the installation. It waits at most for the request
-// timeout or until ctx ends; a token that GitHub makes all the same is revoked
-// when it arrives. An error of kind [Undelivered] is the only one after which a
-// token may exist that could not be taken back.
+// timeout for its turn, and as long again for the answer, or until ctx ends; a
+// token that GitHub makes all the same is revoked when it arrives. An error of
+// kind [Undelivered] is the only one after which a token may exist that could
+// not be taken back.
 func (c *Client) Mint(ctx context.Context, installationID int64, want TokenRequest) (*Token, error) {
-	if len(want.Permissions) == 0 {
-		return nil, errors.New("no permissions named: GitHub would grant all")
+	if err := want.validate(); err != nil {
+		return nil, err
 	}
-	if none := len(want.Repositories)+len(want.RepositoryIDs) == 0; none != want.AllRepositories {
-		return nil, errors.New("either repositories or all of them: GitHub would grant all where none is named")
-	}
-	type result struct {
-		token *Token
-		err   error
-	}
-	handover := make(chan result) // unbuffered: a token is taken, or taken back
-	caller := ctx
-	ctx, cancel := context.WithTimeout(caller, c.endpoint.RequestTimeout)
+	queue, cancel := context.WithTimeout(ctx, c.endpoint.RequestTimeout)
 	defer cancel()
-	c.custody.work.Go(func() {
-		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.endpoint.RequestTimeout+lateAnswer)
-		defer cancel()
-		token, err := c.mint(detached, installationID, want)
-		select {
-		case handover <- result{token, err}:
-		case <-ctx.Done():
-			if token != nil {
-				c.Discard(token.Value, token.ExpiresAt)
-			}
-		}
-	})
+	end, err := c.traffic.begin(queue, mintOp, minting)
+	if err != nil {
+		return nil, err
+	}
+	answer, cancel := context.WithTimeout(ctx, c.endpoint.RequestTimeout)
+	defer cancel()
+	handover := make(chan minted) // unbuffered: a token is taken, or taken back
+	c.custody.work.Go(func() { c.mintFor(answer, handover, end, installationID, want) })
 	select {
 	case r := <-handover:
 		return r.token, r.err
-	case <-ctx.Done():
-		if caller.Err() != nil {
-			return nil, fmt.Errorf("%s: the client hung up: %w", mintOp, caller.Err())
+	case <-answer.Done():
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%s: the client hung up: %w", mintOp, ctx.Err())
 		}
-		return nil, &Error{Kind: Timeout, Op: mintOp,
-			Message: fmt.Sprintf("no answer within %s; a token that comes later is revoked", c.endpoint.RequestTimeout)}
+		return nil, c.mintTimeout()
 	}
+}
+
+// validate refuses what GitHub would read as everything.
+func (want TokenRequest) validate() error {
+	if len(want.Permissions) == 0 {
+		return errors.New("no permissions named: GitHub would grant all")
+	}
+	if none := len(want.Repositories)+len(want.RepositoryIDs) == 0; none != want.AllRepositories {
+		return errors.New("either repositories or all of them: GitHub would grant all where none is named")
+	}
+	return nil
+}
+
+func (c *Client) mintTimeout() error {
+	return &Error{Kind: Timeout, Op: mintOp,
+		Message: fmt.Sprintf("no answer within %s; a token that comes later is revoked", c.endpoint.RequestTimeout)}
+}
+
+// minted is what came of a mint.
+type minted struct {
+	token *Token
+	err   error
+}
+
+// mintFor mints for a caller who waits until ctx ends. The exchange with GitHub
+// goes on after that, because only its answer shows the token that is to be
+// revoked then; its place is given up, so that a GitHub that never answers
+// blocks nobody.
+func (c *Client) mintFor(ctx context.Context, handover chan<- minted, end func(error), installationID int64, want TokenRequest) {
+	overdue := time.AfterFunc(c.endpoint.RequestTimeout, func() { end(c.mintTimeout()) })
+	defer overdue.Stop()
+	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.endpoint.RequestTimeout+lateAnswer)
+	defer cancel()
+	var r minted
+	r.err = retry(ctx, madeNoToken, func(context.Context) (err error) {
+		r.token, err = c.mint(detached, installationID, want)
+		return err
+	})
+	end(r.err)
+	select {
+	case handover <- r:
+	case <-ctx.Done():
+		if r.token != nil {
+			c.Discard(r.token.Value, r.token.EndsAt)
+		}
+	}
+}
+
+// madeNoToken reports whether GitHub certainly made no token, and may be asked
+// once more: it was not reached, or said when to come back.
+func madeNoToken(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Kind == Unavailable &&
+		(e.Status == 0 || e.Status == http.StatusServiceUnavailable && e.RetryAfter > 0)
 }
 
 // mint is one request to GitHub and its answer.
@@ -131,71 +163,3 @@ type MintBody struct {
 	RepositoryIDs []int64           `json:"repository_ids,omitempty"`
 	Permissions   map[string]string `json:"permissions"`
 }
-
-// tokenAnswer is what is read of GitHub's answer.
-type tokenAnswer struct {
-	Token               string            `json:"token"`
-	ExpiresAt           string            `json:"expires_at"`
-	Permissions         map[string]string `json:"permissions"`
-	RepositorySelection string            `json:"repository_selection"`
-	Repositories        []struct {
-		ID   int64  `json:"id"`
-		Name string `json:"name"`
-	} `json:"repositories"`
-}
-
-// readToken reads a token from a 2xx answer. If that fails, whatever token the
-// answer holds is revoked.
-func (c *Client) readToken(resp *github.Response) (*Token, error) {
-	body, err := readBody(resp.Body, maxAnswer)
-	if err != nil {
-		return nil, c.undelivered(resp, body, "the answer could not be read: "+redact(err.Error()))
-	}
-	var answer tokenAnswer
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, c.undelivered(resp, body, "the answer is not a token in GitHub's form "+contentType(resp.Response))
-	}
-	if answer.Token == "" {
-		return nil, c.undelivered(resp, nil, "the answer holds no token")
-	}
-	expires, err := time.Parse(time.RFC3339, answer.ExpiresAt)
-	switch {
-	case err != nil:
-		return nil, c.undelivered(resp, body, "the token has no expires_at")
-	case !expires.After(c.now()):
-		return nil, c.undelivered(resp, body, "the token's expires_at is in the past ("+answer.ExpiresAt+"); do the clocks agree?")
-	}
-	token := &Token{
-		Value:           answer.Token,
-		ExpiresAt:       expires,
-		Permissions:     answer.Permissions,
-		AllRepositories: answer.RepositorySelection == "all",
-		MintedAt:        c.now(),
-	}
-	for _, r := range answer.Repositories {
-		token.Repositories = append(token.Repositories, Repository{ID: r.ID, Name: r.Name})
-	}
-	return token, nil
-}
-
-// undelivered takes back the token of an answer that is refused, as far as the
-// answer shows it, and returns the error. An answer that was cut off shows it
-// too: GitHub sends the token first.
-func (c *Client) undelivered(resp *github.Response, body []byte, reason string) error {
-	e := &Error{
-		Kind: Undelivered, Op: mintOp, Status: resp.StatusCode, Message: reason,
-		RequestID: redact(resp.Header.Get("X-Github-Request-Id")),
-	}
-	if m := tokenInBody.FindSubmatch(body); m != nil {
-		c.Discard(string(m[1]), c.now().Add(tokenLifetime))
-		e.Message += "; the token is being revoked"
-	} else if resp.StatusCode != http.StatusCreated {
-		e.Kind = Unavailable // GitHub makes a token with 201 and nothing else
-	}
-	return e
-}
-
-var tokenInBody = regexp.MustCompile(`"token"\s*:\s*"([^"\\]+)"`)
-
-// tokenLifetime is how long GitHub lets every installation token live.
-const tokenLifetime = time.Hour
