@@ -73,6 +73,7 @@ func (a *app) validate(b *backend) error {
 	a.client, err = githubapp.New(githubapp.Config{
 		Endpoint: a.endpoint(), AppID: a.AppID, ClientID: a.ClientID, Key: key,
 		UserAgent: userAgent(), Now: b.now, Custodian: b.custodian, MaxConcurrent: int(a.MaxConcurrent),
+		Observe: b.metrics.observerOf(a.Name),
 	})
 	if err != nil {
 		return badRequestf("%s", err)

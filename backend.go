@@ -37,6 +37,7 @@ type backend struct {
 	limits    cache[limits]
 	revokers  cache[githubapp.Revoker]
 	custodian *githubapp.Custodian
+	metrics   *metrics
 	now       func() time.Time
 }
 
@@ -75,6 +76,7 @@ func (e *Engines) Stop(ctx context.Context) {
 
 func newBackend(now func() time.Time) *backend {
 	b := &backend{now: now}
+	b.metrics = newMetrics(b)
 	b.Backend = &framework.Backend{
 		BackendType:    logical.TypeLogical,
 		Help:           strings.TrimSpace(backendHelp),
@@ -89,6 +91,7 @@ func newBackend(now func() time.Time) *backend {
 			b.rolePaths(),
 			b.tokenPaths(),
 			b.checkPaths(),
+			b.metricsPaths(),
 			b.infoPaths(),
 		),
 		Secrets:    []*framework.Secret{b.tokenSecret()},

@@ -1,6 +1,9 @@
 package githubsecrets
 
-import "sync"
+import (
+	"maps"
+	"sync"
+)
 
 // cache keeps what was read from storage until it is dropped: on a write, a
 // delete, or Vault's invalidation. The zero value is ready.
@@ -47,4 +50,22 @@ func (c *cache[T]) drop(key string) {
 	defer c.mu.Unlock()
 	delete(c.entries, key)
 	c.drops++
+}
+
+// has reports whether the entry is kept.
+func (c *cache[T]) has(key string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	_, ok := c.entries[key]
+	return ok
+}
+
+// each calls the function for every entry that is kept.
+func (c *cache[T]) each(do func(key string, entry *T)) {
+	c.mu.RLock()
+	entries := maps.Clone(c.entries)
+	c.mu.RUnlock()
+	for key, entry := range entries {
+		do(key, entry)
+	}
 }

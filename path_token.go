@@ -28,7 +28,7 @@ refused.
 func (b *backend) tokenPaths() []*framework.Path {
 	mint := func(summary string) framework.OperationHandler {
 		return &framework.PathOperation{
-			Callback: b.issueToken, Summary: summary,
+			Callback: b.countedIssuance, Summary: summary,
 			Responses: responses(http.StatusOK, "The token.", tokenFields()),
 			// A standby that began a request would make a second token when
 			// Vault sends the request on to the active node.
@@ -89,6 +89,14 @@ func tokenFields() map[string]*framework.FieldSchema {
 	}
 }
 
+func (b *backend) countedIssuance(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	resp, err := b.issueToken(ctx, req, d)
+	if err != nil {
+		b.countRefusal(d.Get("role").(string), err)
+	}
+	return resp, err
+}
+
 func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
 	i, err := b.decide(ctx, req, d)
 	if err != nil {
@@ -108,6 +116,7 @@ func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *frame
 	b.Logger().Info("issued a token", "request_id", req.ID, "role", i.role.Name, "app", i.app.Name,
 		"subject", i.caller.Subject, "scope", i.scope(), "hashed_token", githubapp.HashToken(i.token.Value),
 		"ttl", i.grant.TTL.String(), "expires_at", i.token.ExpiresAt.Format(time.RFC3339))
+	b.metrics.issued.WithLabelValues(i.role.Name, i.app.Name).Inc()
 	return b.leased(i), nil
 }
 

@@ -20,7 +20,7 @@ func (b *backend) tokenSecret() *framework.Secret {
 	return &framework.Secret{
 		Type:   tokenSecretType,
 		Fields: tokenFields(),
-		Renew:  b.renewToken,
+		Renew:  b.countedRenewal,
 		Revoke: b.revokeToken,
 	}
 }
@@ -69,6 +69,12 @@ func recordOf(req *logical.Request) (leaseRecord, error) {
 		return l, fmt.Errorf("the lease does not hold a token of this engine")
 	}
 	return l, nil
+}
+
+func (b *backend) countedRenewal(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	resp, err := b.renewToken(ctx, req, d)
+	b.metrics.renewed.WithLabelValues(resultOf(err)).Inc()
+	return resp, err
 }
 
 // renewToken lets a lease last longer: as long as the role and the App may be
@@ -143,10 +149,13 @@ func (b *backend) revokeToken(ctx context.Context, req *logical.Request, _ *fram
 	log := b.Logger().With("role", l.Role, "app", l.App, "hashed_token", hashed)
 	if b.now().After(l.EndsAt.Add(clockLeeway)) {
 		log.Info("the token had expired before its lease was revoked")
+		b.metrics.revocations.WithLabelValues(l.App, "expired").Inc()
 		b.custodian.Release(hashed)
 		return nil, nil
 	}
-	if err := b.deleteToken(ctx, req, l); err != nil {
+	err = b.deleteToken(ctx, req, l)
+	b.metrics.revocations.WithLabelValues(l.App, resultOf(err)).Inc()
+	if err != nil {
 		log.Warn("could not revoke a token; Vault tries again", "error", err)
 		return nil, fmt.Errorf("role %q, App %q: %w", l.Role, l.App, err)
 	}
@@ -180,6 +189,6 @@ func (b *backend) deleteToken(ctx context.Context, req *logical.Request, l lease
 // of it share one: they may end by the thousand.
 func (b *backend) revokerAt(endpoint githubapp.Endpoint) (*githubapp.Revoker, error) {
 	return b.revokers.get(fmt.Sprint(endpoint), func() (*githubapp.Revoker, error) {
-		return githubapp.NewRevoker(endpoint, userAgent(), nil)
+		return githubapp.NewRevoker(endpoint, userAgent(), b.metrics.observerOf(""))
 	})
 }

@@ -99,6 +99,7 @@ func restClient(cfg Config, transport http.RoundTripper, signer *signer) (*githu
 		github.WithHTTPClient(directClient(&skewTransport{next: signing, signer: signer})),
 		github.WithURLs(&base, nil),
 		github.WithUserAgent(cfg.UserAgent),
+		github.WithDisableRateLimitCheck(), // traffic does it, for revocations too
 	)
 	if err != nil {
 		return nil, fmt.Errorf("set up the client of %s: %w", cfg.BaseURL, err)

@@ -3,6 +3,7 @@ package githubapp
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,8 +16,9 @@ import (
 // outlives the Clients that hand it tokens, so that a new key drops none of them.
 type Custodian struct {
 	logger hclog.Logger
-	// work counts mints and revocations under way.
+	// work counts mints and revocations under way, held those revocations.
 	work   sync.WaitGroup
+	held   atomic.Int64
 	closed context.Context
 	stop   context.CancelFunc
 	// firstPause is the wait after the first failure; it doubles.
@@ -63,6 +65,14 @@ func (k *Custodian) Release(hashed string) {
 	if w := k.take(hashed); w != nil {
 		w.timer.Stop()
 	}
+}
+
+// Holds is how many tokens are watched, and how many that nobody received are
+// being revoked.
+func (k *Custodian) Holds() (watched, custody int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.watched), int(k.held.Load())
 }
 
 // watch revokes the token if neither Extend nor Release is heard of it by the
@@ -122,7 +132,9 @@ func (k *Custodian) Close(ctx context.Context) {
 // revoke tries in the background until the token is dead or has expired. The end
 // of the Custodian brings the next try forward.
 func (k *Custodian) revoke(at *Revoker, token string, expires time.Time) {
+	k.held.Add(1)
 	k.work.Go(func() {
+		defer k.held.Add(-1)
 		hashed := HashToken(token)
 		closed := k.closed.Done()
 		for pause := k.firstPause; ; pause = min(2*pause, maxRevokePause) {
