@@ -22,7 +22,7 @@ func TestConfigTellsOfTheAppButNeverItsKey(t *testing.T) {
 		if data["slug"] != "ci-broker" || data["client_id"] != w.app.ClientID || data["base_url"] != w.github.APIURL || data["fingerprint"] == "" {
 			t.Errorf("%s: %v", path, data)
 		}
-		if bytes.Contains(a.Body, []byte("PRIVATE")) || leaks.find(a.Body) != "" {
+		if bytes.Contains(a.Body, []byte("PRIVATE")) || leaks.Find(a.Body) != "" {
 			t.Errorf("%s shows the private key", path)
 		}
 	}
@@ -36,7 +36,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	stranger := w.github.AddApp("stranger", map[string]string{"contents": "read"})
-	leaks.watchFor(stranger.PrivateKeyPEM())
+	leaks.WatchFor(stranger.PrivateKeyPEM())
 	for name, test := range map[string]struct {
 		field, value string
 		says         string
@@ -56,7 +56,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := w.root.Post(t, w.path("config"), map[string]any{test.field: test.value})
 			wantError(t, a, http.StatusBadRequest, test.says)
-			if leaks.find(a.Body) != "" {
+			if leaks.Find(a.Body) != "" {
 				t.Error("the error shows the key")
 			}
 		})
@@ -174,7 +174,7 @@ func TestReplacingTheKeyUnderLoadLosesNoRequest(t *testing.T) {
 	}
 	for range rotations {
 		w.app.RotateKey()
-		leaks.watchFor(w.app.PrivateKeyPEM())
+		leaks.WatchFor(w.app.PrivateKeyPEM())
 		w.write(w.path("config"), map[string]any{"private_key": w.app.PrivateKeyPEM()})
 		w.awaitRequests(githubtest.MintToken, w.github.Requests(githubtest.MintToken)+2*jobs)
 	}

@@ -18,6 +18,9 @@ import (
 var (
 	vault  *vaulttest.Server
 	engine registeredPlugin
+	// leaks looks for secrets of the whole run in what Vault and the engine
+	// leave behind.
+	leaks vaulttest.LeakCheck
 )
 
 // pluginName is the engine's name in Vault's catalog.
@@ -39,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	forgetVaultEnvironment()
+	vaulttest.ForgetEnvironment()
 	if vault, err = vaulttest.StartServer(context.Background(), vaultBinary()); err != nil {
 		return 1, fmt.Errorf("%w (make build vault builds what the tests need)", err)
 	}
@@ -58,24 +61,10 @@ func run(m *testing.M) (code int, err error) {
 	if code != 0 {
 		fmt.Fprintf(os.Stderr, "Vault's log ends with:\n%s", vault.LogTail(100))
 	}
-	return code, leaks.check(vault.LogFile(), vault.AuditFile)
+	return code, leaks.CheckFiles(vault.LogFile(), vault.AuditFile())
 }
 
-// forgetVaultEnvironment keeps the developer's own Vault out of the tests.
-func forgetVaultEnvironment() {
-	for _, setting := range os.Environ() {
-		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "VAULT_") && name != "VAULT_BIN" {
-			os.Unsetenv(name)
-		}
-	}
-}
-
-func vaultBinary() string {
-	if given := os.Getenv("VAULT_BIN"); given != "" {
-		return given
-	}
-	return filepath.Join("..", "bin", "vault")
-}
+func vaultBinary() string { return vaulttest.Binary(filepath.Join("..", "bin", "vault")) }
 
 // engineBinary is what make build builds.
 func engineBinary() string { return filepath.Join("..", "bin", pluginName) }

@@ -71,7 +71,7 @@ func realKey(t *testing.T) string {
 		}
 		key = string(content)
 	}
-	leaks.watchFor(key)
+	leaks.WatchFor(key)
 	return key
 }
 

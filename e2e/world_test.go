@@ -77,7 +77,7 @@ func (w *world) populateGitHub() {
 	}
 	w.github.AddUser("octocat")
 	w.installation = w.github.Install(w.app, "acme", githubtest.InstallOptions{})
-	leaks.watchFor(w.app.PrivateKeyPEM())
+	leaks.WatchFor(w.app.PrivateKeyPEM())
 }
 
 // mountEngine mounts a plugin as the README says, and configures it.

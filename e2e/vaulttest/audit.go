@@ -39,9 +39,9 @@ type AuditEntry struct {
 
 // Audit returns the entries so far of requests for the path, which is not
 // preceded by /v1/.
-func (s *Server) Audit(t testing.TB, path string) []AuditEntry {
+func (n *Node) Audit(t testing.TB, path string) []AuditEntry {
 	t.Helper()
-	entries, err := readAudit(s.AuditFile, func(e AuditEntry) bool { return e.Request.Path == path })
+	entries, err := readAudit(n.AuditFile(), func(e AuditEntry) bool { return e.Request.Path == path })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,9 +24,6 @@ type Client struct {
 // Client speaks for the token's holder; nobody's if it is empty.
 func (n *Node) Client(token string) *Client { return &Client{Token: token, node: n} }
 
-// Root speaks for the root token.
-func (s *Server) Root() *Client { return s.Client(s.RootToken) }
-
 // Answer is what Vault said over HTTP.
 type Answer struct {
 	Status int

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/vault/api"
 )
 
 const (
@@ -37,9 +39,19 @@ type Node struct {
 	exited chan error
 }
 
+// Names below the directory of a node, and of all.
+const (
+	auditFile = "audit.log"
+	pluginDir = "plugins"
+)
+
 // newNode writes the configuration of a node called id, with its own directory
 // below the workspace and free ports. It joins the raft cluster of peers, if any.
 func newNode(w *workspace, binary, id string, peers ...*Node) (*Node, error) {
+	binary, err := filepath.Abs(binary) // it runs in a directory of its own
+	if err != nil {
+		return nil, fmt.Errorf("find the vault binary: %w", err)
+	}
 	n := &Node{binary: binary, dir: filepath.Join(w.dir, id), hold: w.hold}
 	if err := os.MkdirAll(filepath.Join(n.dir, "raft"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of node %s: %w", id, err)
@@ -49,7 +61,7 @@ func newNode(w *workspace, binary, id string, peers ...*Node) (*Node, error) {
 		return nil, err
 	}
 	n.Addr = "http://" + api
-	config := nodeConfig(n, id, api, cluster, filepath.Join(w.dir, "plugins"), peers)
+	config := nodeConfig(n, id, api, cluster, filepath.Join(w.dir, pluginDir), peers)
 	if err := os.WriteFile(n.configFile(), []byte(config), 0o600); err != nil {
 		return nil, fmt.Errorf("configure node %s: %w", id, err)
 	}
@@ -100,6 +112,10 @@ func (n *Node) configFile() string { return filepath.Join(n.dir, "vault.hcl") }
 // LogFile is what Vault and its plugins write, a JSON object a line.
 func (n *Node) LogFile() string { return filepath.Join(n.dir, "vault.log") }
 
+// AuditFile is where the node's audit device writes; there is none before the
+// node is the active one for the first time.
+func (n *Node) AuditFile() string { return filepath.Join(n.dir, auditFile) }
+
 // PID is the process id of the server.
 func (n *Node) PID() int { return n.cmd.Process.Pid }
 
@@ -110,11 +126,11 @@ func (n *Node) Start(ctx context.Context) error {
 		return fmt.Errorf("open Vault's log: %w", err)
 	}
 	defer log.Close()
-	n.cmd = exec.Command(n.binary, "server", "-config="+n.configFile())
-	n.cmd.Env = bareEnv(n.dir)
-	n.cmd.Stdout, n.cmd.Stderr = log, log
-	n.cmd.ExtraFiles = []*os.File{n.hold}
-	if err := n.run(); err != nil {
+	cmd := exec.Command(n.binary, "server", "-config="+n.configFile())
+	cmd.Dir, cmd.Env = n.dir, bareEnv(n.dir)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{n.hold}
+	if err := n.run(cmd); err != nil {
 		return fmt.Errorf("start Vault: %w", err)
 	}
 	return n.awaitAnswer(ctx)
@@ -123,20 +139,24 @@ func (n *Node) Start(ctx context.Context) error {
 // run starts the process such that it is asked to stop when the tests end
 // without doing so. The kernel takes the thread that starts a process for its
 // parent, so that thread is kept until the process has ended.
-func (n *Node) run() error {
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+func (n *Node) run(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	started := make(chan error, 1)
-	n.exited = make(chan error, 1)
+	exited := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := n.cmd.Start()
+		err := cmd.Start()
 		started <- err
 		if err == nil {
-			n.exited <- n.cmd.Wait()
+			exited <- cmd.Wait()
 		}
 	}()
-	return <-started
+	if err := <-started; err != nil {
+		return err
+	}
+	n.cmd, n.exited = cmd, exited
+	return nil
 }
 
 func (n *Node) awaitAnswer(ctx context.Context) error {
@@ -155,11 +175,74 @@ func (n *Node) awaitAnswer(ctx context.Context) error {
 	})
 }
 
+// Unseal unseals the node, once it has joined its cluster, and waits until it
+// serves requests or passes them on.
+func (n *Node) Unseal(ctx context.Context, key string) error {
+	client, err := n.Client("").API()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return poll(ctx, func() error {
+		status, err := client.Sys().SealStatusWithContext(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf("ask whether Vault is sealed: %w", err)
+		case !status.Initialized:
+			return errors.New("the node has not joined its cluster")
+		case status.Sealed:
+			if _, err := client.Sys().UnsealWithContext(ctx, key); err != nil {
+				return fmt.Errorf("unseal Vault: %w", err)
+			}
+			return errors.New("unsealed just now")
+		}
+		return n.knowsLeader(ctx, client)
+	})
+}
+
+func (n *Node) knowsLeader(ctx context.Context, client *api.Client) error {
+	leader, err := client.Sys().LeaderWithContext(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask who is the active node: %w", err)
+	case !leader.IsSelf && leader.LeaderClusterAddress == "":
+		return errors.New("the node knows of no active node")
+	}
+	return nil
+}
+
+// AwaitActive waits until the node is the one that serves requests.
+func (n *Node) AwaitActive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return poll(ctx, func() error { return n.isActive(ctx) })
+}
+
+func (n *Node) isActive(ctx context.Context) error {
+	client, err := n.Client("").API()
+	if err != nil {
+		return err
+	}
+	client.SetMaxRetries(0)
+	health, err := client.Sys().HealthWithContext(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask for Vault's health: %w", err)
+	case health.Sealed || health.Standby:
+		return fmt.Errorf("not the active node: %+v", health)
+	}
+	return nil
+}
+
 // Stop asks the server to shut down, and waits until it has.
 func (n *Node) Stop() error { return n.end(syscall.SIGTERM) }
 
 // Kill ends the server as a crash does, with no chance to tidy up.
 func (n *Node) Kill() error { return n.end(syscall.SIGKILL) }
+
+// Running reports whether the server was started, and not ended since.
+func (n *Node) Running() bool { return n.cmd != nil }
 
 func (n *Node) end(signal syscall.Signal) error {
 	if err := n.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -167,6 +250,7 @@ func (n *Node) end(signal syscall.Signal) error {
 	}
 	select {
 	case err := <-n.exited:
+		n.cmd = nil
 		var exit *exec.ExitError
 		if signal == syscall.SIGKILL && errors.As(err, &exit) {
 			return nil

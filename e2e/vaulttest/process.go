@@ -6,11 +6,29 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // PluginProcesses returns the ids of the node's running processes of a plugin,
 // by its command.
 func (n *Node) PluginProcesses(command string) ([]int, error) {
+	return processes(func(executable string, parent int) bool {
+		return parent == n.PID() && filepath.Base(executable) == command
+	})
+}
+
+// killProcessesIn ends what runs from a directory: the plugins of a Vault that
+// was killed outlive it.
+func killProcessesIn(dir string) error {
+	pids, err := processes(func(executable string, _ int) bool { return filepath.Dir(executable) == dir })
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // an error means that it has ended
+	}
+	return err
+}
+
+// processes returns the ids of those running whose executable and parent match.
+func processes(match func(executable string, parent int) bool) ([]int, error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
@@ -26,7 +44,7 @@ func (n *Node) PluginProcesses(command string) ([]int, error) {
 			return nil, fmt.Errorf("read %s: %w", stat, err)
 		}
 		exe, err := os.Readlink(filepath.Join(filepath.Dir(stat), "exe"))
-		if err == nil && parent(string(content)) == n.PID() && filepath.Base(exe) == command {
+		if err == nil && match(exe, parent(string(content))) {
 			found = append(found, pid)
 		}
 	}

@@ -1,0 +1,219 @@
+package vaulttest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/vault/api"
+)
+
+// Cluster is a Vault of one or more nodes that share their storage by raft:
+// initialized, unsealed, with a file audit device.
+type Cluster struct {
+	Nodes []*Node
+	// RootToken may do everything.
+	RootToken string
+
+	workspace *workspace
+	unsealKey string
+}
+
+// StartCluster runs so many nodes of the vault binary. Close ends them.
+func StartCluster(ctx context.Context, binary string, size int) (_ *Cluster, err error) {
+	w, err := newWorkspace()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{workspace: w}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if err := os.Mkdir(c.pluginDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("make the plugin directory: %w", err)
+	}
+	for i := range size {
+		n, err := newNode(w, binary, fmt.Sprintf("n%d", i+1), c.Nodes...)
+		if err != nil {
+			return nil, err
+		}
+		c.Nodes = append(c.Nodes, n)
+		if err := n.Start(ctx); err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			err = c.initialize(ctx)
+		} else {
+			err = n.Unseal(ctx, c.unsealKey)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, c.awaitVoters(ctx)
+}
+
+// Close ends every node and removes everything that they wrote.
+func (c *Cluster) Close() error {
+	var failed error
+	for _, n := range c.Nodes {
+		if n.Running() {
+			failed = errors.Join(failed, n.Stop())
+		}
+	}
+	return errors.Join(failed, killProcessesIn(c.pluginDir()), c.workspace.close())
+}
+
+// initialize makes a Vault of the first node.
+func (c *Cluster) initialize(ctx context.Context) error {
+	first := c.Nodes[0]
+	client, err := first.Client("").API()
+	if err != nil {
+		return err
+	}
+	keys, err := client.Sys().InitWithContext(ctx, &api.InitRequest{SecretShares: 1, SecretThreshold: 1})
+	if err != nil {
+		return fmt.Errorf("initialize Vault: %w", err)
+	}
+	c.RootToken, c.unsealKey = keys.RootToken, keys.KeysB64[0]
+	if err := first.Unseal(ctx, c.unsealKey); err != nil {
+		return err
+	}
+	if err := first.AwaitActive(ctx); err != nil {
+		return err
+	}
+	if client, err = c.Root().API(); err != nil {
+		return err
+	}
+	if err := enableAudit(ctx, client); err != nil {
+		return err
+	}
+	return promoteAtOnce(ctx, client)
+}
+
+func enableAudit(ctx context.Context, client *api.Client) error {
+	err := client.Sys().EnableAuditWithOptionsWithContext(ctx, "file", &api.EnableAuditOptions{
+		// A relative path, so that each node writes a file of its own.
+		Type: "file", Options: map[string]string{"file_path": auditFile},
+	})
+	if err != nil {
+		return fmt.Errorf("enable the audit device: %w", err)
+	}
+	return nil
+}
+
+// promoteAtOnce lets nodes that join vote soon: Vault's default is to watch them
+// for ten seconds.
+func promoteAtOnce(ctx context.Context, client *api.Client) error {
+	_, err := client.Logical().WriteWithContext(ctx, "sys/storage/raft/autopilot/configuration", map[string]any{
+		"server_stabilization_time": "1s",
+	})
+	if err != nil {
+		return fmt.Errorf("configure raft's autopilot: %w", err)
+	}
+	return nil
+}
+
+// awaitVoters waits until the cluster survives the loss of a node.
+func (c *Cluster) awaitVoters(ctx context.Context) error {
+	client, err := c.Root().API()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return poll(ctx, func() error {
+		state, err := client.Sys().RaftAutopilotStateWithContext(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf("ask for raft's state: %w", err)
+		case len(state.Voters) < len(c.Nodes):
+			return fmt.Errorf("%d of %d nodes may vote", len(state.Voters), len(c.Nodes))
+		}
+		return nil
+	})
+}
+
+// Root speaks for the root token to the first node.
+func (c *Cluster) Root() *Client { return c.Nodes[0].Client(c.RootToken) }
+
+// Active waits for a node to be the one that serves requests, and returns it.
+func (c *Cluster) Active(ctx context.Context) (active *Node, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	err = poll(ctx, func() error {
+		for _, n := range c.Nodes {
+			if n.Running() && n.isActive(ctx) == nil {
+				active = n
+				return nil
+			}
+		}
+		return errors.New("no node of the cluster is active")
+	})
+	return active, err
+}
+
+// Standby returns a node that is not the active one.
+func (c *Cluster) Standby(ctx context.Context) (*Node, error) {
+	active, err := c.Active(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range c.Nodes {
+		if n != active && n.Running() {
+			return n, nil
+		}
+	}
+	return nil, errors.New("the cluster has no standby")
+}
+
+// Resume starts the node if it does not run, unseals it, and waits until it
+// serves requests or passes them on.
+func (c *Cluster) Resume(ctx context.Context, n *Node) error {
+	if !n.Running() {
+		if err := n.Start(ctx); err != nil {
+			return err
+		}
+	}
+	return n.Unseal(ctx, c.unsealKey)
+}
+
+func (c *Cluster) pluginDir() string { return filepath.Join(c.workspace.dir, pluginDir) }
+
+// Plugin is a secrets engine's binary where Vault runs it from.
+type Plugin struct {
+	// Command is its name below Vault's plugin directory.
+	Command string
+	SHA256  string
+}
+
+// InstallPlugin copies a binary into Vault's plugin directory as command.
+func (c *Cluster) InstallPlugin(binary, command string) (Plugin, error) {
+	content, err := os.ReadFile(binary)
+	if err != nil {
+		return Plugin{}, fmt.Errorf("read the plugin: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(c.pluginDir(), command), content, 0o700); err != nil {
+		return Plugin{}, fmt.Errorf("install the plugin: %w", err)
+	}
+	sum := sha256.Sum256(content)
+	return Plugin{Command: command, SHA256: hex.EncodeToString(sum[:])}, nil
+}
+
+// RegisterPlugin enters the plugin into Vault's catalog under a name; version
+// may be empty.
+func (c *Cluster) RegisterPlugin(ctx context.Context, p Plugin, name, version string) error {
+	client, err := c.Root().API()
+	if err != nil {
+		return err
+	}
+	return client.Sys().RegisterPluginWithContext(ctx, &api.RegisterPluginInput{
+		Name: name, Type: api.PluginTypeSecrets, Command: p.Command, SHA256: p.SHA256, Version: version,
+	})
+}
