@@ -36,6 +36,7 @@ func run(args []string) error {
 	if err := meta.FlagSet().Parse(args); err != nil {
 		return fmt.Errorf("read the flags that Vault gives a plugin: %w", err)
 	}
+	collectSeldom()
 	engines := new(githubsecrets.Engines)
 	outliveVault(engines)
 	defer func() {

@@ -90,6 +90,10 @@ plugin_directory = %q
 log_level        = "info"
 log_format       = "json"
 disable_mlock    = true
+telemetry {
+  prometheus_retention_time = "24h"
+  disable_hostname          = true
+}
 `, filepath.Join(n.dir, "raft"), id, join.String(), api, cluster, plugins)
 }
 

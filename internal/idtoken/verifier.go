@@ -12,13 +12,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	strictjson "github.com/go-jose/go-jose/v4/json"
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/hashicorp/cap/jwt"
 )
 
@@ -194,8 +195,20 @@ func decodeClaims(payload []byte) (map[string]any, error) {
 	if err := decoder.Decode(&claims); err != nil || claims == nil {
 		return nil, invalidf("its payload is not a JSON object")
 	}
-	if err := strictjson.Unmarshal(payload, &map[string]any{}); err != nil {
+	if err := unambiguous(payload); err != nil {
 		return nil, invalidf("its payload is ambiguous: %.200s", err)
 	}
 	return claims, nil
+}
+
+// unambiguous refuses JSON that readers can take for different things.
+func unambiguous(payload []byte) error {
+	decoder := jsontext.NewDecoder(bytes.NewReader(payload))
+	if err := decoder.SkipValue(); err != nil {
+		return err
+	}
+	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the object")
+	}
+	return nil
 }
