@@ -33,7 +33,7 @@ type tokenAnswer struct {
 // readToken reads a token from a 2xx answer. If that fails, whatever token the
 // answer holds is revoked.
 func (c *Client) readToken(resp *github.Response) (*Token, error) {
-	body := &answerBody{from: resp.Body, left: maxAnswer}
+	body := newAnswerBody(resp.Body)
 	var answer tokenAnswer
 	if err := answer.read(body); err != nil {
 		return nil, c.undelivered(resp, body.salvage(answer.token), err.Error()+" "+contentType(resp.Response))
@@ -96,7 +96,11 @@ type answerBody struct {
 
 // maxHead is how much of an answer is kept, to look for the token if the answer
 // turns out to be broken.
-const maxHead = 16 << 10
+const maxHead = 4 << 10
+
+func newAnswerBody(from io.Reader) *answerBody {
+	return &answerBody{from: from, left: maxAnswer, head: make([]byte, 0, maxHead)}
+}
 
 var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 
@@ -148,21 +152,18 @@ func (a *tokenAnswer) read(body *answerBody) error {
 	return nil
 }
 
-func (a *tokenAnswer) readMember(d *jsontext.Decoder, name string) (err error) {
-	switch name {
-	case "token":
+func (a *tokenAnswer) readMember(d *jsontext.Decoder, name jsontext.Value) (err error) {
+	switch string(name) {
+	case `"token"`:
 		a.token, err = readString(d)
-	case "expires_at":
+	case `"expires_at"`:
 		a.expiresAt, err = readString(d)
-	case "repository_selection":
+	case `"repository_selection"`:
 		a.repositorySelection, err = readString(d)
-	case "permissions":
+	case `"permissions"`:
 		a.permissions = map[string]string{}
-		err = readObject(d, func(d *jsontext.Decoder, name string) (err error) {
-			a.permissions[name], err = readString(d)
-			return err
-		})
-	case "repositories":
+		err = readObject(d, a.readPermission)
+	case `"repositories"`:
 		err = readArray(d, func(d *jsontext.Decoder) error {
 			var r Repository
 			defer func() { a.repositories = append(a.repositories, r) }()
@@ -174,11 +175,20 @@ func (a *tokenAnswer) readMember(d *jsontext.Decoder, name string) (err error) {
 	return err
 }
 
-func (r *Repository) readMember(d *jsontext.Decoder, name string) (err error) {
-	switch name {
-	case "id":
+func (a *tokenAnswer) readPermission(d *jsontext.Decoder, name jsontext.Value) error {
+	decoded, err := jsontext.AppendUnquote(nil, name)
+	if err != nil {
+		return err
+	}
+	a.permissions[string(decoded)], err = readString(d)
+	return err
+}
+
+func (r *Repository) readMember(d *jsontext.Decoder, name jsontext.Value) (err error) {
+	switch string(name) {
+	case `"id"`:
 		r.ID, err = readID(d)
-	case "name":
+	case `"name"`:
 		r.Name, err = readString(d)
 	default:
 		err = d.SkipValue()

@@ -103,6 +103,7 @@ func (e Endpoint) transport() (*http.Transport, error) {
 		MaxIdleConns:          idleConnections,
 		MaxIdleConnsPerHost:   idleConnections,
 		IdleConnTimeout:       30 * time.Second,
+		ReadBufferSize:        64 << 10, // 500 repositories are 2.7 MB
 		ExpectContinueTimeout: time.Second,
 		// Without these a connection of HTTP/2 whose other end is gone would be
 		// used, and time out, for a quarter of an hour.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,17 +70,27 @@ func (g Grant) Verify(answer Answer) error {
 	if answer.AllRepositories {
 		return &Excess{"all repositories"}
 	}
+	v := verification{
+		asked:   newRepositorySet(g.Repositories, g.RepositoryIDs),
+		allowed: newRepositorySet(g.AllowedNames, g.AllowedIDs),
+		denied:  newRepositorySet(g.DeniedNames, g.DeniedIDs),
+	}
 	for _, repository := range answer.Repositories {
-		if err := g.verify(repository); err != nil {
+		if err := v.verify(repository); err != nil {
 			return err
 		}
 	}
-	return g.verifyProven(answer.Repositories)
+	return v.verifyProven(g, answer.Repositories)
 }
 
-func (g Grant) verify(r Repository) error {
-	byName := containsName(g.Repositories, r.Name)
-	if !byName && !slices.Contains(g.RepositoryIDs, r.ID) {
+// verification is what each repository of an answer is held to.
+type verification struct {
+	asked, allowed, denied repositorySet
+}
+
+func (v verification) verify(r Repository) error {
+	byName := v.asked.hasName(r.Name)
+	if !byName && !v.asked.ids[r.ID] {
 		return &Excess{fmt.Sprintf("repository %s (id %d)", quote(r.Name), r.ID)}
 	}
 	// A refusal repeats what was asked: that an id has a name is not told to a job
@@ -89,38 +100,34 @@ func (g Grant) verify(r Repository) error {
 		seen = quote(r.Name)
 	}
 	switch {
-	case !g.allowsName(r.Name) && !g.allowsID(r.ID):
-		allowed := scope{names: g.AllowedNames, ids: g.AllowedIDs}
-		return &Refusal{Check{Rule: "request repositories", Wanted: "within " + allowed.String(), Seen: seen, Remedy: remedyNarrow}}
-	case containsName(g.DeniedNames, r.Name) || slices.Contains(g.DeniedIDs, r.ID):
+	case !v.allowsName(r.Name) && !v.allowsID(r.ID):
+		return &Refusal{Check{Rule: "request repositories", Wanted: "within " + v.allowed.String(), Seen: seen, Remedy: remedyNarrow}}
+	case v.denied.hasName(r.Name) || v.denied.ids[r.ID]:
 		return &Refusal{Check{Rule: ruleLimitRepositories, Wanted: wantedNotDenied, Seen: seen, Remedy: remedyLimits}}
 	}
 	return nil
 }
 
-func (g Grant) allowsName(name string) bool {
-	return g.allowsAll() || containsName(g.AllowedNames, name)
+func (v verification) allowsName(name string) bool {
+	return v.allowed.isEmpty() || v.allowed.hasName(name)
 }
 
-func (g Grant) allowsID(id int64) bool {
-	return g.allowsAll() || slices.Contains(g.AllowedIDs, id)
-}
-
-func (g Grant) allowsAll() bool { return len(g.AllowedNames)+len(g.AllowedIDs) == 0 }
+func (v verification) allowsID(id int64) bool { return v.allowed.isEmpty() || v.allowed.ids[id] }
 
 // verifyProven refuses where the answer does not name a repository of which only
 // the answer could show that it is allowed.
-func (g Grant) verifyProven(answered []Repository) error {
+func (v verification) verifyProven(g Grant, answer []Repository) error {
+	answered := setOf(answer)
 	var open []string
 	for _, name := range g.Repositories {
-		evident := g.allowsName(name) && len(g.DeniedIDs) == 0
-		if !evident && !slices.ContainsFunc(answered, func(r Repository) bool { return strings.EqualFold(r.Name, name) }) {
+		evident := v.allowsName(name) && len(g.DeniedIDs) == 0
+		if !evident && !answered.hasName(name) {
 			open = append(open, quote(name))
 		}
 	}
 	for _, id := range g.RepositoryIDs {
-		evident := g.allowsID(id) && len(g.DeniedNames) == 0
-		if !evident && !slices.ContainsFunc(answered, func(r Repository) bool { return r.ID == id }) {
+		evident := v.allowsID(id) && len(g.DeniedNames) == 0
+		if !evident && !answered.ids[id] {
 			open = append(open, strconv.FormatInt(id, 10))
 		}
 	}
@@ -129,4 +136,39 @@ func (g Grant) verifyProven(answered []Repository) error {
 	}
 	return &Refusal{Check{Rule: "request repositories", Wanted: "an answer of GitHub's with the name and id of " + strings.Join(open, ", "),
 		Seen: "none", Remedy: "ask for repositories as the role names them"}}
+}
+
+// repositorySet are repositories by name, without regard to case as at GitHub,
+// and by id: 500 are compared with 500.
+type repositorySet struct {
+	names map[string]bool
+	ids   map[int64]bool
+}
+
+func newRepositorySet(names []string, ids []int64) repositorySet {
+	set := repositorySet{make(map[string]bool, len(names)), make(map[int64]bool, len(ids))}
+	for _, name := range names {
+		set.names[strings.ToLower(name)] = true
+	}
+	for _, id := range ids {
+		set.ids[id] = true
+	}
+	return set
+}
+
+func setOf(repositories []Repository) repositorySet {
+	set := newRepositorySet(nil, nil)
+	for _, r := range repositories {
+		set.names[strings.ToLower(r.Name)] = true
+		set.ids[r.ID] = true
+	}
+	return set
+}
+
+func (s repositorySet) isEmpty() bool { return len(s.names)+len(s.ids) == 0 }
+
+func (s repositorySet) hasName(name string) bool { return s.names[strings.ToLower(name)] }
+
+func (s repositorySet) String() string {
+	return scope{names: slices.Sorted(maps.Keys(s.names)), ids: slices.Sorted(maps.Keys(s.ids))}.String()
 }
