@@ -30,15 +30,16 @@ lint_module() {
 # gosec takes directories of any module. What tests stand on may run the programs
 # and open the files that a test names, and may leave errors of closing be.
 security() {
-  local test_support=(e2e internal/githubtest internal/oidctest) skip=() dir
+  local test_support=(e2e bench internal/githubtest internal/oidctest) skip=() dir
   for dir in "${test_support[@]}"; do skip+=("-exclude-dir=$dir"); done
   run gosec -quiet -color=false -confidence=medium "${skip[@]}" ./...
   run gosec -quiet -color=false -confidence=medium -exclude=G104,G204,G304,G306,G703 "${test_support[@]/%//...}"
 }
 
-echo "both modules"
+echo "all modules"
 run formatted
 security
 lint_module .
 lint_module e2e
+lint_module bench
 exit $status
