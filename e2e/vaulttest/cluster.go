@@ -23,8 +23,9 @@ type Cluster struct {
 	unsealKey string
 }
 
-// StartCluster runs so many nodes of the vault binary. Close ends them.
-func StartCluster(ctx context.Context, binary string, size int) (_ *Cluster, err error) {
+// StartCluster runs so many nodes of the vault binary. Close ends them. What is
+// given of config is added to the configuration of each.
+func StartCluster(ctx context.Context, binary string, size int, config ...string) (_ *Cluster, err error) {
 	w, err := newWorkspace()
 	if err != nil {
 		return nil, err
@@ -44,6 +45,9 @@ func StartCluster(ctx context.Context, binary string, size int) (_ *Cluster, err
 			return nil, err
 		}
 		c.Nodes = append(c.Nodes, n)
+		if err := n.configure(config); err != nil {
+			return nil, err
+		}
 		if err := n.Start(ctx); err != nil {
 			return nil, err
 		}

@@ -97,6 +97,16 @@ telemetry {
 `, filepath.Join(n.dir, "raft"), id, join.String(), api, cluster, plugins)
 }
 
+// configure adds to the node's configuration.
+func (n *Node) configure(config []string) error {
+	file, err := os.OpenFile(n.configFile(), os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open Vault's configuration: %w", err)
+	}
+	_, err = file.WriteString(strings.Join(config, "\n"))
+	return errors.Join(err, file.Close())
+}
+
 // freePorts names two loopback addresses that nobody listens on.
 func freePorts() (first, second string, err error) {
 	var addresses [2]string

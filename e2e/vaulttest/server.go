@@ -8,9 +8,10 @@ type Server struct {
 	*Node
 }
 
-// StartServer runs the vault binary. Close ends it.
-func StartServer(ctx context.Context, binary string) (*Server, error) {
-	c, err := StartCluster(ctx, binary, 1)
+// StartServer runs the vault binary. Close ends it. What is given of config is
+// added to the server's configuration, e.g. another listener.
+func StartServer(ctx context.Context, binary string, config ...string) (*Server, error) {
+	c, err := StartCluster(ctx, binary, 1, config...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,56 @@
+// Package clients tests the engine with what people already have: Vault's own
+// clients, other people's clients, and the jobs of every CI of docs/ci. What is
+// printed in docs/clients.md and docs/ci is what runs here.
+package clients
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	forgetVaultEnvironment()
+	for _, binary := range []string{vaultBinary(), filepath.Join(engineDir, engineName)} {
+		if _, err := os.Stat(binary); err != nil {
+			fmt.Fprintf(os.Stderr, "e2e/clients: %s (make build vault builds what the tests need)\n", err)
+			os.Exit(1)
+		}
+	}
+	code := m.Run()
+	if everything := flag.Lookup("test.run").Value.String() == ""; everything && code == 0 {
+		if err := checkEveryBlockWasUsed(); err != nil {
+			fmt.Fprintln(os.Stderr, "e2e/clients:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// forgetVaultEnvironment keeps the developer's own Vault out of the tests.
+func forgetVaultEnvironment() {
+	for _, setting := range os.Environ() {
+		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "VAULT_") && name != "VAULT_BIN" && name != vaultActionDir {
+			os.Unsetenv(name)
+		}
+	}
+}
+
+// What make build builds, and where.
+var (
+	engineName = "vault-plugin-secrets-github"
+	engineDir  = filepath.Join(root, "bin")
+)
+
+// root is the repository's.
+var root = filepath.Join("..", "..")
+
+func vaultBinary() string {
+	if given := os.Getenv("VAULT_BIN"); given != "" {
+		return given
+	}
+	return filepath.Join(root, "bin", "vault")
+}

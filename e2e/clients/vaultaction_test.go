@@ -1,0 +1,134 @@
+package clients
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"vault-plugin-secrets-github/e2e/vaulttest"
+)
+
+// vaultActionDir names a checkout of hashicorp/vault-action, whose dist/ is then
+// run by node beside what this file knows of it.
+const vaultActionDir = "VAULT_ACTION_DIR"
+
+// vaultAction does what hashicorp/vault-action v3 does with method jwt: its
+// requests, in its order, and its way from an answer to an output.
+//
+// https://github.com/hashicorp/vault-action/blob/main/src/secrets.js
+func (r *runner) vaultAction(s step, files string) outcome {
+	r.t.Helper()
+	for name, value := range s.With {
+		s.With[name] = r.expand(value)
+	}
+	if checkout := os.Getenv(vaultActionDir); checkout != "" {
+		return r.runVaultAction(checkout, s)
+	}
+	login := r.vault.Client("").Post(r.t, "auth/"+s.With["path"]+"/login", map[string]any{
+		"jwt": r.idToken(s.With["jwtGithubAudience"]), "role": s.With["role"],
+	})
+	if login.Status != http.StatusOK {
+		return outcome{output: "failed to retrieve vault token: " + login.Errors()}
+	}
+	token := login.Secret(r.t).Auth.ClientToken
+	outputs := ""
+	answers := map[string]vaulttest.Answer{}
+	for _, asked := range strings.Split(s.With["secrets"], ";") {
+		spec, name, _ := strings.Cut(asked, "|")
+		path, selector, _ := strings.Cut(strings.TrimSpace(spec), " ")
+		answer, ok := answers[path]
+		if !ok {
+			answer = r.vault.Client(token).Get(r.t, path)
+			answers[path] = answer
+		}
+		if answer.Status != http.StatusOK {
+			return outcome{output: answer.Errors()}
+		}
+		value, err := selected(answer.Body, selector)
+		if err != nil {
+			return outcome{output: err.Error()}
+		}
+		outputs += fmt.Sprintf("%s=%s\n", cmp.Or(strings.TrimSpace(name), selector), value)
+	}
+	writeFile(r.t, filepath.Join(files, "GITHUB_OUTPUT"), outputs)
+	writeFile(r.t, filepath.Join(files, "GITHUB_ENV"), "VAULT_TOKEN="+token+"\n")
+	return outcome{ok: true}
+}
+
+// selected is one field of an answer as an output: below data, or below data.data
+// if there is such a key; a text as it is, and everything else as JSON.
+func selected(body []byte, selector string) (string, error) {
+	var answer struct{ Data map[string]json.RawMessage }
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return "", err
+	}
+	if _, nested := answer.Data["data"]; nested {
+		return "", fmt.Errorf("the answer has a key called data, so %s would be looked for in it", selector)
+	}
+	value, ok := answer.Data[selector]
+	if !ok {
+		return "", fmt.Errorf("unable to retrieve result for %s", selector)
+	}
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		return text, nil
+	}
+	return string(value), nil
+}
+
+// idToken asks for the job's ID token as GitHub's toolkit does.
+func (r *runner) idToken(audience string) string {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, r.env["ACTIONS_ID_TOKEN_REQUEST_URL"]+"&audience="+audience, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+r.env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"])
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct{ Value string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		r.t.Fatal(err)
+	}
+	return answer.Value
+}
+
+// runVaultAction runs the action itself.
+func (r *runner) runVaultAction(checkout string, s step) outcome {
+	r.t.Helper()
+	env := maps.Clone(r.env)
+	for name, value := range s.With {
+		env["INPUT_"+strings.ToUpper(name)] = value
+	}
+	return r.run(job{shell: []string{"node"}, script: absolute(r.t, filepath.Join(checkout, "dist", "index.js")), env: env})
+}
+
+func TestVaultAction(t *testing.T) {
+	t.Parallel()
+	w, p := newClientWorld(t)
+	w.issuer.SetClaims(w.pushToMain())
+	contexts := map[string]string{"vars.VAULT_ADDR": w.vault.Addr}
+	w.wantClone(w.runWorkflow(p.block("file", "vault-action.yml"), contexts))
+	for name, want := range map[string]string{
+		"github_token": gitHubToken.String(),
+		"expires_at":   `^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$`,
+		"repositories": `^\["api"\]$`,
+		"permissions":  `^{"contents":"read","metadata":"read"}$`,
+	} {
+		if got := contexts["steps.vault.outputs."+name]; !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("the output %s is %q, not like %s", name, got, want)
+		}
+	}
+	w.issuer.SetClaims(with(w.pushToMain(), map[string]any{"event_name": "pull_request_target"}))
+	w.wantRefused(w.runWorkflow(p.block("file", "vault-action.yml"), contexts), "vault token")
+}
