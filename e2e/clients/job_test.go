@@ -21,6 +21,7 @@ type outcome struct {
 	ok     bool
 	output string // what stands in the job's log
 	dir    string
+	minted int // how many tokens GitHub made meanwhile
 }
 
 // run runs a job to its end.
@@ -33,12 +34,13 @@ func (w *world) run(j job) outcome {
 	for path, content := range j.files {
 		writeFile(w.t, filepath.Join(c.Dir, path), content)
 	}
+	before := w.github.Minted()
 	out, err := c.CombinedOutput()
-	return outcome{ok: err == nil, output: string(out), dir: c.Dir}
+	return outcome{ok: err == nil, output: string(out), dir: c.Dir, minted: w.github.Minted() - before}
 }
 
-// wantClone checks that a job cloned acme/api, that its log does not show the
-// token, and that the token ended with the job. It is the only one so far.
+// wantClone checks that a job cloned acme/api with one token, that its log does
+// not show the token, and that it ended with the job.
 func (w *world) wantClone(o outcome) {
 	w.t.Helper()
 	if !o.ok {
@@ -50,22 +52,21 @@ func (w *world) wantClone(o outcome) {
 	if gitHubToken.MatchString(o.output) {
 		w.t.Error("the job's log shows the GitHub token")
 	}
-	w.wantMinted(1)
+	if o.minted != 1 {
+		w.t.Errorf("GitHub made %d tokens for the job", o.minted)
+	}
 	w.awaitLiveTokens(0)
 }
 
-// wantRefused checks that a job was told no with these words, and that no token
-// was made but for those before.
+// wantRefused checks that a job was told no with these words, and got no token.
 func (w *world) wantRefused(o outcome, says string) {
 	w.t.Helper()
-	before := w.github.Minted()
-	if o.ok {
-		w.t.Errorf("the job was not refused:\n%s", o.output)
+	if o.ok || o.minted != 0 {
+		w.t.Errorf("the job was not refused, and got %d tokens:\n%s", o.minted, o.output)
 	}
 	if !strings.Contains(unwrapped(o.output), unwrapped(says)) {
 		w.t.Errorf("the job's log does not say %q:\n%s", says, o.output)
 	}
-	w.wantMinted(before)
 }
 
 // with is the claims with others in their place; one that is nil is taken away.

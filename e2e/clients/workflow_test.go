@@ -47,9 +47,10 @@ func (w *world) runWorkflow(file string, contexts map[string]string) outcome {
 	}
 	r := &runner{
 		world: w, job: outcome{ok: true, dir: w.t.TempDir()}, contexts: contexts,
-		env:     map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": w.github.URL, "HOME": w.t.TempDir()},
+		env:     map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": w.github.URL, "HOME": w.t.TempDir(), "RUNNER_TEMP": w.t.TempDir()},
 		actions: map[string]func(*runner, step, string) outcome{"hashicorp/vault-action": (*runner).vaultAction},
 	}
+	before := w.github.Minted()
 	for _, j := range flow.Jobs {
 		if flow.Permissions["id-token"] == "write" || j.Permissions["id-token"] == "write" {
 			r.env["ACTIONS_ID_TOKEN_REQUEST_URL"] = w.issuer.ActionsTokenURL()
@@ -62,6 +63,7 @@ func (w *world) runWorkflow(file string, contexts map[string]string) outcome {
 			r.step(s)
 		}
 	}
+	r.job.minted = w.github.Minted() - before
 	return r.job
 }
 

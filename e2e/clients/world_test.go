@@ -92,6 +92,15 @@ func (w *world) commands() string {
 	return dir
 }
 
+// addCommand puts a shell script in the way of the commands that a CI provides.
+func (w *world) addCommand(name, script string) {
+	w.t.Helper()
+	dir, _, _ := strings.Cut(w.variables["PATH"], string(os.PathListSeparator))
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nset -eu\n"+script), 0o700); err != nil { //#nosec G306 -- a command
+		w.t.Fatal(err)
+	}
+}
+
 func (w *world) keyFile() string {
 	w.t.Helper()
 	file := filepath.Join(w.t.TempDir(), "app.private-key.pem")
@@ -117,17 +126,25 @@ func (w *world) end() {
 // gitHubToken matches installation tokens.
 var gitHubToken = regexp.MustCompile(`ghs_[A-Za-z0-9._-]{36,}`)
 
-// setUp runs what a page's administrator does. The page's variables are the
-// test's: it must set each of them.
+// setUp runs what a page's administrator does.
 func (w *world) setUp(p *page, variables map[string]string) {
 	w.t.Helper()
+	w.setVariables(p, variables)
+	w.admin(p.all("admin"))
+}
+
+var exported = regexp.MustCompile(`(?m)^export (\w+)=`)
+
+// setVariables sets a page's variables to the test's values, of which none may be
+// missing.
+func (w *world) setVariables(p *page, variables map[string]string) {
+	w.t.Helper()
 	maps.Copy(w.variables, variables)
-	for _, match := range regexp.MustCompile(`(?m)^export (\w+)=`).FindAllStringSubmatch(p.all("variables"), -1) {
+	for _, match := range exported.FindAllStringSubmatch(p.all("variables"), -1) {
 		if w.variables[match[1]] == "" {
 			w.t.Fatalf("%s: the test does not set %s", p.path, match[1])
 		}
 	}
-	w.admin(p.all("admin"))
 }
 
 // admin runs commands as Vault's administrator.
