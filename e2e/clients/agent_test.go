@@ -26,7 +26,7 @@ func TestAgentKeepsTheTokenInAPrivateFileAndReplacesIt(t *testing.T) {
 	t.Parallel()
 	w, p := newClientWorld(t)
 	// The page's role, but for its times.
-	w.write("github/roles/ci", map[string]any{"ttl": "3s", "max_ttl": "8s"})
+	w.write("github/roles/ci", map[string]any{"ttl": "5s", "max_ttl": "12s"})
 	agent := w.start(p.block("run", "agent"), map[string]string{
 		"agent.hcl": p.block("file", "agent.hcl"), "id-token": w.issuer.Sign(w.pushToMain()),
 	})

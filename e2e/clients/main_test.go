@@ -21,13 +21,23 @@ func TestMain(m *testing.M) {
 		}
 	}
 	code := m.Run()
-	if everything := flag.Lookup("test.run").Value.String() == ""; everything && code == 0 {
+	if code == 0 && everyTestRan() {
 		if err := checkEveryBlockWasUsed(); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e/clients:", err)
 			code = 1
 		}
 	}
 	os.Exit(code)
+}
+
+// everyTestRan reports whether go test was asked for all of them.
+func everyTestRan() bool {
+	for _, selection := range []string{"test.run", "test.skip", "test.list"} {
+		if flag.Lookup(selection).Value.String() != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // forgetVaultEnvironment keeps the developer's own Vault out of the tests.
@@ -39,14 +49,15 @@ func forgetVaultEnvironment() {
 	}
 }
 
-// What make build builds, and where.
-var (
-	engineName = "vault-plugin-secrets-github"
-	engineDir  = filepath.Join(root, "bin")
-)
+// engineName is the engine's, as a file and in Vault's catalog.
+const engineName = "vault-plugin-secrets-github"
 
-// root is the repository's.
-var root = filepath.Join("..", "..")
+var (
+	// root is the repository's.
+	root = filepath.Join("..", "..")
+	// engineDir is where make build builds the engine.
+	engineDir = filepath.Join(root, "bin")
+)
 
 func vaultBinary() string {
 	if given := os.Getenv("VAULT_BIN"); given != "" {

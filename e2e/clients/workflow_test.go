@@ -22,8 +22,16 @@ type workflow struct {
 }
 
 type step struct {
-	ID, Name, If, Uses, Run string
-	With, Env               map[string]string
+	ID, If, Uses, Run, Shell string
+	With, Env                map[string]string
+}
+
+// stepShells are the shells of steps, by the name that a step gives.
+//
+// https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idstepsshell
+var stepShells = map[string][]string{
+	"":     {"bash", "-e", "-c"},
+	"bash": {"bash", "-eo", "pipefail", "-c"},
 }
 
 // runner runs the one job of a workflow as GitHub's runner does.
@@ -92,7 +100,7 @@ func (r *runner) step(s step) {
 		for name, value := range s.Env {
 			env[name] = r.expand(value)
 		}
-		o = r.run(job{shell: []string{"bash", "-e", "-c"}, script: "cd '" + r.job.dir + "'\n" + r.expand(s.Run), env: env})
+		o = r.run(job{shell: stepShells[s.Shell], script: "cd '" + r.job.dir + "'\n" + r.expand(s.Run), env: env})
 	}
 	r.job.ok = r.job.ok && o.ok
 	r.job.output += masked(o.output)
