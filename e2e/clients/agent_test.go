@@ -51,6 +51,18 @@ func TestAgentKeepsTheTokenInAPrivateFileAndReplacesIt(t *testing.T) {
 	})
 }
 
+func TestAgentShowsTheIDToken(t *testing.T) {
+	t.Parallel()
+	w, p := newClientWorld(t)
+	agent := w.start(p.block("run", "agent-id-token"), map[string]string{
+		"agent-id-token.hcl": p.block("file", "agent-id-token.hcl"), "id-token": w.issuer.Sign(w.pushToMain()),
+	})
+	file := agent.path("github-token")
+	w.wantLive(w.awaitToken(file, ""))
+	wantPrivate(t, file)
+	w.wantMinted(1)
+}
+
 // awaitToken waits until a file holds a token, and another than the one before.
 func (w *world) awaitToken(file, before string) string {
 	w.t.Helper()

@@ -20,6 +20,29 @@ func TestCommandsThatPrintTheToken(t *testing.T) {
 	w.wantMinted(3)
 }
 
+func TestCommandsThatShowTheIDToken(t *testing.T) {
+	t.Parallel()
+	w, p := newClientWorld(t)
+	env := w.vaultToken()
+	for _, name := range []string{"id-token-body", "id-token-header"} {
+		env["ID_TOKEN"] = w.issuer.Sign(w.pushToMain())
+		o := w.run(job{shell: shell, script: p.block("run", name), env: env})
+		if !o.ok {
+			t.Fatalf("%s:\n%s", name, o.output)
+		}
+		w.wantLive(strings.TrimSuffix(o.output, "\n"))
+		for _, token := range []string{o.output, env["ID_TOKEN"], env["VAULT_TOKEN"]} {
+			if !secret.MatchString(token) {
+				t.Errorf("%.12q… would not be found in a log", token)
+			}
+		}
+		env["ID_TOKEN"] = w.issuer.Sign(with(w.pushToMain(), map[string]any{"event_name": "pull_request_target"}))
+		if o := w.run(job{shell: shell, script: p.block("run", name), env: env}); o.ok || o.minted != 0 {
+			t.Errorf("%s gave another job %d tokens:\n%s", name, o.minted, o.output)
+		}
+	}
+}
+
 // Scripts that people have already: each cuts the token out in its own way, and
 // each breaks if the body has another key that ends in token, or more than one
 // line.

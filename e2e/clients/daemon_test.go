@@ -35,7 +35,7 @@ func (l *log) String() string {
 }
 
 // start runs a command beside its files until the end of the test. What it
-// prints must not hold a token.
+// prints must not hold a token of any kind.
 func (w *world) start(command string, files map[string]string) *daemon {
 	w.t.Helper()
 	d := &daemon{t: w.t, cmd: w.command("bash", "-c", command), log: &log{}}
@@ -52,8 +52,8 @@ func (w *world) start(command string, files map[string]string) *daemon {
 			d.t.Errorf("%s ended by itself (%v):\n%s", command, err, d.log)
 		}
 		_ = d.cmd.Wait() // the shell's status says that it was told to stop
-		if gitHubToken.MatchString(d.log.String()) {
-			d.t.Errorf("%s printed a GitHub token", command)
+		if secret.MatchString(d.log.String()) {
+			d.t.Errorf("%s printed a token", command)
 		}
 	})
 	return d

@@ -40,7 +40,7 @@ func (w *world) run(j job) outcome {
 }
 
 // wantClone checks that a job cloned acme/api with one token, that its log does
-// not show the token, and that it ended with the job.
+// not show it, and that it ended with the job.
 func (w *world) wantClone(o outcome) {
 	w.t.Helper()
 	if !o.ok {
@@ -49,12 +49,10 @@ func (w *world) wantClone(o outcome) {
 	if content, err := os.ReadFile(filepath.Join(o.dir, "api", "README.md")); string(content) != "api\n" {
 		w.t.Errorf("the job did not clone acme/api: %v\n%s", err, o.output)
 	}
-	if gitHubToken.MatchString(o.output) {
-		w.t.Error("the job's log shows the GitHub token")
-	}
 	if o.minted != 1 {
 		w.t.Errorf("GitHub made %d tokens for the job", o.minted)
 	}
+	w.wantNoSecret(o)
 	w.awaitLiveTokens(0)
 }
 
@@ -66,6 +64,15 @@ func (w *world) wantRefused(o outcome, says string) {
 	}
 	if !strings.Contains(unwrapped(o.output), unwrapped(says)) {
 		w.t.Errorf("the job's log does not say %q:\n%s", says, o.output)
+	}
+	w.wantNoSecret(o)
+}
+
+// wantNoSecret checks a job's log.
+func (w *world) wantNoSecret(o outcome) {
+	w.t.Helper()
+	if secret.MatchString(o.output) {
+		w.t.Error("the job's log shows a token")
 	}
 }
 

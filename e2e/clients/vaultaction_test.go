@@ -31,9 +31,14 @@ func (r *runner) vaultAction(s step, files string) outcome {
 	if checkout := os.Getenv(vaultActionDir); checkout != "" {
 		return r.runVaultAction(checkout, s)
 	}
-	login := r.vault.Client("").Post(r.t, "auth/"+s.With["path"]+"/login", map[string]any{
+	var headers []string
+	for line := range strings.Lines(s.With["extraHeaders"]) {
+		name, value, _ := strings.Cut(line, ":")
+		headers = append(headers, strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	login := r.vault.Client("").Do(r.t, http.MethodPost, "auth/"+s.With["path"]+"/login", map[string]any{
 		"jwt": r.idToken(s.With["jwtGithubAudience"]), "role": s.With["role"],
-	})
+	}, headers...)
 	if login.Status != http.StatusOK {
 		return outcome{output: "failed to retrieve vault token: " + login.Errors()}
 	}
@@ -45,7 +50,7 @@ func (r *runner) vaultAction(s step, files string) outcome {
 		path, selector, _ := strings.Cut(strings.TrimSpace(spec), " ")
 		answer, ok := answers[path]
 		if !ok {
-			answer = r.vault.Client(token).Get(r.t, path)
+			answer = r.vault.Client(token).Do(r.t, http.MethodGet, path, nil, headers...)
 			answers[path] = answer
 		}
 		if answer.Status != http.StatusOK {
@@ -131,4 +136,18 @@ func TestVaultAction(t *testing.T) {
 	}
 	w.issuer.SetClaims(with(w.pushToMain(), map[string]any{"event_name": "pull_request_target"}))
 	w.wantRefused(w.runWorkflow(p.block("file", "vault-action.yml"), contexts), "vault token")
+}
+
+func TestVaultActionShowsTheIDToken(t *testing.T) {
+	t.Parallel()
+	w, p := newClientWorld(t)
+	file := p.block("file", "vault-action-id-token.yml")
+	run := func(file string) outcome {
+		w.issuer.SetClaims(w.pushToMain())
+		return w.runWorkflow(file, map[string]string{"vars.VAULT_ADDR": w.vault.Addr})
+	}
+	w.wantClone(run(file))
+	if o := run(strings.Replace(file, "X-CI-Id-Token", "X-Other", 1)); o.ok || o.minted != 0 {
+		t.Errorf("without the header the role push gave %d tokens:\n%s", o.minted, o.output)
+	}
 }
