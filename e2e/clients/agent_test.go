@@ -51,16 +51,18 @@ func TestAgentKeepsTheTokenInAPrivateFileAndReplacesIt(t *testing.T) {
 	})
 }
 
-func TestAgentShowsTheIDToken(t *testing.T) {
+func TestAgentShowsTheIDTokenAndLeavesTheLease(t *testing.T) {
 	t.Parallel()
 	w, p := newClientWorld(t)
 	agent := w.start(p.block("run", "agent-id-token"), map[string]string{
 		"agent-id-token.hcl": p.block("file", "agent-id-token.hcl"), "id-token": w.issuer.Sign(w.pushToMain()),
 	})
 	file := agent.path("github-token")
-	w.wantLive(w.awaitToken(file, ""))
+	token := w.awaitToken(file, "")
 	wantPrivate(t, file)
+	agent.stop()
 	w.wantMinted(1)
+	w.wantLive(token) // the lease's own time ends it
 }
 
 // awaitToken waits until a file holds a token, and another than the one before.

@@ -1,19 +1,21 @@
 package clients
 
 import (
+	"errors"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"testing"
 )
 
-// daemon is a command that runs until the end of the test.
+// daemon is a command that runs until it is told to stop.
 type daemon struct {
-	t   *testing.T
 	cmd *exec.Cmd
 	log *log
+	// stop tells the command to stop and waits until it has.
+	stop func()
 }
 
 // log is what a command prints while it runs.
@@ -34,30 +36,52 @@ func (l *log) String() string {
 	return l.text.String()
 }
 
-// start runs a command beside its files until the end of the test. What it
-// prints must not hold a token of any kind.
+// start runs a command beside its files, at most until the end of the test. What
+// it prints must not hold a token of any kind.
 func (w *world) start(command string, files map[string]string) *daemon {
 	w.t.Helper()
-	d := &daemon{t: w.t, cmd: w.command("bash", "-c", command), log: &log{}}
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to end the shell with what it runs
+	d := &daemon{cmd: w.command("bash", "-c", command), log: &log{}}
 	for path, content := range files {
 		writeFile(w.t, d.path(path), content)
 	}
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
+	d.cmd.SysProcAttr = ownGroup()
 	if err := d.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() {
-		if err := syscall.Kill(-d.cmd.Process.Pid, syscall.SIGTERM); err != nil {
-			d.t.Errorf("%s ended by itself (%v):\n%s", command, err, d.log)
+	endGroup := w.reap(d.cmd.Process.Pid)
+	d.stop = sync.OnceFunc(func() {
+		if err := endGroup(); err != nil {
+			w.t.Errorf("%s ended by itself (%v):\n%s", command, err, d.log)
 		}
 		_ = d.cmd.Wait() // the shell's status says that it was told to stop
 		if secret.MatchString(d.log.String()) {
-			d.t.Errorf("%s printed a token", command)
+			w.t.Errorf("%s printed a token", command)
 		}
 	})
+	w.t.Cleanup(d.stop)
 	return d
 }
+
+// reap ends a group of processes when it is told to, or when the tests end
+// without a clean-up, as after a panic: a shell waits for either at the end of a
+// pipe.
+func (w *world) reap(group int) (end func() error) {
+	w.t.Helper()
+	reaper := exec.Command("sh", "-c", `cat; kill -- "-$0"`, strconv.Itoa(group))
+	reaper.SysProcAttr = ownGroup()
+	hold, err := reaper.StdinPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := reaper.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	return func() error { return errors.Join(hold.Close(), reaper.Wait()) }
+}
+
+// ownGroup puts a command and its children in a group of processes of their own.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 // path is a file in the directory of the command.
 func (d *daemon) path(name string) string { return filepath.Join(d.cmd.Dir, name) }

@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 		}
 	}
 	code := m.Run()
+	if os.Getenv(vaultActionDir) == "" {
+		fmt.Fprintf(os.Stderr, "e2e/clients: hashicorp/vault-action was imitated; %s=CHECKOUT runs the action itself\n", vaultActionDir)
+	}
 	if code == 0 && everyTestRan() {
 		if err := checkEveryBlockWasUsed(); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e/clients:", err)

@@ -3,6 +3,7 @@ package clients
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -22,7 +23,7 @@ const vaultActionDir = "VAULT_ACTION_DIR"
 // vaultAction does what hashicorp/vault-action v3 does with method jwt: its
 // requests, in its order, and its way from an answer to an output.
 //
-// https://github.com/hashicorp/vault-action/blob/main/src/secrets.js
+// https://github.com/hashicorp/vault-action/blob/main/src/action.js
 func (r *runner) vaultAction(s step, files string) outcome {
 	r.t.Helper()
 	for name, value := range s.With {
@@ -31,11 +32,7 @@ func (r *runner) vaultAction(s step, files string) outcome {
 	if checkout := os.Getenv(vaultActionDir); checkout != "" {
 		return r.runVaultAction(checkout, s)
 	}
-	var headers []string
-	for line := range strings.Lines(s.With["extraHeaders"]) {
-		name, value, _ := strings.Cut(line, ":")
-		headers = append(headers, strings.TrimSpace(name), strings.TrimSpace(value))
-	}
+	headers := extraHeaders(s.With["extraHeaders"])
 	login := r.vault.Client("").Do(r.t, http.MethodPost, "auth/"+s.With["path"]+"/login", map[string]any{
 		"jwt": r.idToken(s.With["jwtGithubAudience"]), "role": s.With["role"],
 	}, headers...)
@@ -43,28 +40,51 @@ func (r *runner) vaultAction(s step, files string) outcome {
 		return outcome{output: "failed to retrieve vault token: " + login.Errors()}
 	}
 	token := login.Secret(r.t).Auth.ClientToken
-	outputs := ""
-	answers := map[string]vaulttest.Answer{}
-	for _, asked := range strings.Split(s.With["secrets"], ";") {
-		spec, name, _ := strings.Cut(asked, "|")
-		path, selector, _ := strings.Cut(strings.TrimSpace(spec), " ")
-		answer, ok := answers[path]
-		if !ok {
-			answer = r.vault.Client(token).Do(r.t, http.MethodGet, path, nil, headers...)
-			answers[path] = answer
-		}
-		if answer.Status != http.StatusOK {
-			return outcome{output: answer.Errors()}
-		}
-		value, err := selected(answer.Body, selector)
-		if err != nil {
-			return outcome{output: err.Error()}
-		}
-		outputs += fmt.Sprintf("%s=%s\n", cmp.Or(strings.TrimSpace(name), selector), value)
+	outputs, err := r.readSecrets(token, s.With["secrets"], headers)
+	if err != nil {
+		return outcome{output: err.Error()}
 	}
 	writeFile(r.t, filepath.Join(files, "GITHUB_OUTPUT"), outputs)
 	writeFile(r.t, filepath.Join(files, "GITHUB_ENV"), "VAULT_TOKEN="+token+"\n")
 	return outcome{ok: true}
+}
+
+// extraHeaders are names and values by turns.
+func extraHeaders(input string) []string {
+	var headers []string
+	for line := range strings.Lines(input) {
+		name, value, _ := strings.Cut(line, ":")
+		headers = append(headers, strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return headers
+}
+
+// readSecrets reads every path once, and returns the outputs as lines of the
+// runner's file.
+//
+// https://github.com/hashicorp/vault-action/blob/main/src/secrets.js
+func (r *runner) readSecrets(token, input string, headers []string) (string, error) {
+	r.t.Helper()
+	var outputs strings.Builder
+	answers := map[string]vaulttest.Answer{}
+	for _, asked := range strings.Split(input, ";") {
+		spec, name, _ := strings.Cut(asked, "|")
+		path, selector, _ := strings.Cut(strings.TrimSpace(spec), " ")
+		answer, read := answers[path]
+		if !read {
+			answer = r.vault.Client(token).Do(r.t, http.MethodGet, path, nil, headers...)
+			answers[path] = answer
+		}
+		if answer.Status != http.StatusOK {
+			return "", errors.New(answer.Errors())
+		}
+		value, err := selected(answer.Body, selector)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&outputs, "%s=%s\n", cmp.Or(strings.TrimSpace(name), selector), value)
+	}
+	return outputs.String(), nil
 }
 
 // selected is one field of an answer as an output: below data, or below data.data
