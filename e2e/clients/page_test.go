@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,11 +95,12 @@ func (p *page) block(kind, name string) string {
 	return found[0]
 }
 
-// all are the texts of the blocks of a kind, as one script.
-func (p *page) all(kind string) string {
+// all are the texts of the blocks of a kind, as one script: of those with one of
+// the names, if any are given.
+func (p *page) all(kind string, names ...string) string {
 	var found []string
 	for _, b := range p.blocks {
-		if b.kind == kind {
+		if b.kind == kind && (len(names) == 0 || slices.Contains(names, b.name)) {
 			found = append(found, b.text)
 			usedBlocks.Store(p.path+b.text, true)
 		}

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -32,13 +33,7 @@ func TestRunnerWithAClientCertificate(t *testing.T) {
 }
 `, address, certFile, keyFile))
 	p := readPage(t, "docs/ci/plain-runner.md")
-	w.setVariables(p, map[string]string{
-		"ORGANIZATION": "acme", "RUNNER_CA": runnerCA.file,
-		"KUBERNETES_HOST": "unused", "KUBERNETES_CA": "unused", "CLUSTER_ISSUER": "unused",
-	})
-	w.admin(p.block("admin", "policy"))
-	w.admin(p.block("admin", "cert"))
-	w.admin(p.block("admin", "cert-engine"))
+	w.setUp(p, map[string]string{"ORGANIZATION": "acme", "RUNNER_CA": runnerCA.file}, "all", "cert")
 	run := func(ca *authority, name string) outcome {
 		cert, key := ca.issue(name)
 		return w.run(job{shell: posix, script: p.block("run", "cert"), env: map[string]string{
@@ -82,12 +77,13 @@ func serviceAccountClaims(name, node string) map[string]any {
 // cluster is what Vault asks of the API of Kubernetes: whether a token is good.
 type cluster struct {
 	*httptest.Server
+	reviewer   string // the token of who may ask
 	podDeleted atomic.Bool
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, reviewer string) *cluster {
 	t.Helper()
-	c := &cluster{}
+	c := &cluster{reviewer: reviewer}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /apis/authentication.k8s.io/v1/tokenreviews", c.reviewToken)
 	c.Server = httptest.NewTLSServer(mux)
@@ -95,21 +91,29 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
+// caFile is the certificate to trust.
+func (c *cluster) caFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubernetes-ca.pem")
+	writeFile(t, file, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw})))
+	return file
+}
+
 // reviewToken takes every token for the one of the service account ci, as long as
-// its pod is there. Whoever asks must be that service account too.
+// its pod is there.
 //
 // https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/
 func (c *cluster) reviewToken(rw http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Bearer "+c.reviewer {
+		http.Error(rw, "the reviewer is unknown", http.StatusUnauthorized)
+		return
+	}
 	var review map[string]any
 	if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
 	spec, _ := review["spec"].(map[string]any)
-	if token, _ := spec["token"].(string); r.Header.Get("Authorization") != "Bearer "+token {
-		http.Error(rw, "the reviewer is unknown", http.StatusUnauthorized)
-		return
-	}
 	review["status"] = map[string]any{
 		"authenticated": !c.podDeleted.Load(), "audiences": spec["audiences"],
 		"user": map[string]any{
@@ -126,15 +130,13 @@ func TestPodByTokenReview(t *testing.T) {
 	t.Parallel()
 	w, p := newWorld(t), readPage(t, "docs/ci/plain-runner.md")
 	w.provideKubernetesAuth()
-	kubernetes := newCluster(t)
-	ca := &authority{t: t, dir: t.TempDir()}
-	w.setVariables(p, map[string]string{
+	reviewer := filepath.Join(t.TempDir(), "reviewer.jwt")
+	writeFile(t, reviewer, w.issuer.Sign(serviceAccountClaims("vault-reviewer", "build-node-1")))
+	kubernetes := newCluster(t, readFile(t, reviewer))
+	w.setUp(p, map[string]string{
 		"ORGANIZATION": "acme", "KUBERNETES_HOST": kubernetes.URL,
-		"KUBERNETES_CA": ca.write("kubernetes", "CERTIFICATE", kubernetes.Certificate().Raw),
-		"RUNNER_CA":     "unused", "CLUSTER_ISSUER": "unused",
-	})
-	w.admin(p.block("admin", "policy"))
-	w.admin(p.block("admin", "kubernetes"))
+		"KUBERNETES_CA": kubernetes.caFile(t), "REVIEWER_JWT": reviewer,
+	}, "all", "kubernetes")
 	script := podScript(t, p.block("file", "pod.yaml"))
 	w.wantClone(w.runPod(script, serviceAccountClaims("ci", "build-node-1")))
 	w.wantRefused(w.runPod(script, serviceAccountClaims("default", "build-node-1")), p.block("error", "kubernetes"))
@@ -145,12 +147,7 @@ func TestPodByTokenReview(t *testing.T) {
 func TestPodByTheClustersIssuer(t *testing.T) {
 	t.Parallel()
 	w, p := newWorld(t), readPage(t, "docs/ci/plain-runner.md")
-	w.setVariables(p, map[string]string{
-		"ORGANIZATION": "acme", "CLUSTER_ISSUER": w.issuer.URL,
-		"RUNNER_CA": "unused", "KUBERNETES_HOST": "unused", "KUBERNETES_CA": "unused",
-	})
-	w.admin(p.block("admin", "policy"))
-	w.admin(p.block("admin", "cluster-issuer"))
+	w.setUp(p, map[string]string{"ORGANIZATION": "acme", "CLUSTER_ISSUER": w.issuer.URL}, "all", "cluster-issuer")
 	script := p.block("run", "cluster-issuer")
 	w.wantClone(w.runPod(script, serviceAccountClaims("ci", "build-node-1")))
 	w.wantRefused(w.runPod(script, serviceAccountClaims("ci", "build-node-2")), p.block("error", "node"))

@@ -130,25 +130,20 @@ var (
 	secret = regexp.MustCompile(gitHubToken.String() + `|hvs\.[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.`)
 )
 
-// setUp runs what a page's administrator does.
-func (w *world) setUp(p *page, variables map[string]string) {
-	w.t.Helper()
-	w.setVariables(p, variables)
-	w.admin(p.all("admin"))
-}
-
 var exported = regexp.MustCompile(`(?m)^export (\w+)=`)
 
-// setVariables sets a page's variables to the test's values, of which none may be
+// setUp runs what a page's administrator does, in the blocks with these names or
+// in all of them. The page's variables are the test's, of which none may be
 // missing.
-func (w *world) setVariables(p *page, variables map[string]string) {
+func (w *world) setUp(p *page, variables map[string]string, names ...string) {
 	w.t.Helper()
 	maps.Copy(w.variables, variables)
-	for _, match := range exported.FindAllStringSubmatch(p.all("variables"), -1) {
+	for _, match := range exported.FindAllStringSubmatch(p.all("variables", names...), -1) {
 		if w.variables[match[1]] == "" {
 			w.t.Fatalf("%s: the test does not set %s", p.path, match[1])
 		}
 	}
+	w.admin(p.all("admin", names...))
 }
 
 // admin runs commands as Vault's administrator.
