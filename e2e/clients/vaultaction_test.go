@@ -17,14 +17,14 @@ import (
 )
 
 // vaultActionDir names a checkout of hashicorp/vault-action, whose dist/ is then
-// run by node beside what this file knows of it.
+// run by node in place of the imitation below.
 const vaultActionDir = "VAULT_ACTION_DIR"
 
 // vaultAction does what hashicorp/vault-action v3 does with method jwt: its
 // requests, in its order, and its way from an answer to an output.
 //
 // https://github.com/hashicorp/vault-action/blob/main/src/action.js
-func (r *runner) vaultAction(s step, files string) outcome {
+func (r *runner) vaultAction(s step) outcome {
 	r.t.Helper()
 	for name, value := range s.With {
 		s.With[name] = r.expand(value)
@@ -44,8 +44,8 @@ func (r *runner) vaultAction(s step, files string) outcome {
 	if err != nil {
 		return outcome{output: err.Error()}
 	}
-	writeFile(r.t, filepath.Join(files, "GITHUB_OUTPUT"), outputs)
-	writeFile(r.t, filepath.Join(files, "GITHUB_ENV"), "VAULT_TOKEN="+token+"\n")
+	writeFile(r.t, r.env["GITHUB_OUTPUT"], outputs)
+	writeFile(r.t, r.env["GITHUB_ENV"], "VAULT_TOKEN="+token+"\n")
 	return outcome{ok: true}
 }
 

@@ -42,8 +42,6 @@ type runner struct {
 	env map[string]string
 	// contexts are values of expressions, e.g. "vars.VAULT_ADDR".
 	contexts map[string]string
-	// actions are the actions that a step can use, by name without version.
-	actions map[string]func(r *runner, s step, dir string) outcome
 }
 
 // runWorkflow runs the workflow for the job whose claims the issuer has.
@@ -55,8 +53,7 @@ func (w *world) runWorkflow(file string, contexts map[string]string) outcome {
 	}
 	r := &runner{
 		world: w, job: outcome{ok: true, dir: w.t.TempDir()}, contexts: contexts,
-		env:     map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": w.github.URL, "HOME": w.t.TempDir(), "RUNNER_TEMP": w.t.TempDir()},
-		actions: map[string]func(*runner, step, string) outcome{"hashicorp/vault-action": (*runner).vaultAction},
+		env: map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": w.github.URL},
 	}
 	before := w.github.Minted()
 	for _, j := range flow.Jobs {
@@ -87,27 +84,28 @@ func (r *runner) step(s step) {
 		r.env[name] = filepath.Join(files, name)
 		writeFile(r.t, r.env[name], "")
 	}
-	var o outcome
-	if s.Uses != "" {
-		name, _, _ := strings.Cut(s.Uses, "@")
-		act := r.actions[name]
-		if act == nil {
-			r.t.Fatalf("the test has no action %s", s.Uses)
-		}
-		o = act(r, s, files)
-	} else {
-		env := maps.Clone(r.env)
-		for name, value := range s.Env {
-			env[name] = r.expand(value)
-		}
-		o = r.run(job{shell: stepShells[s.Shell], script: "cd '" + r.job.dir + "'\n" + r.expand(s.Run), env: env})
-	}
+	o := r.perform(s)
 	r.job.ok = r.job.ok && o.ok
 	r.job.output += masked(o.output)
 	maps.Copy(r.env, r.fileCommands("GITHUB_ENV"))
 	for name, value := range r.fileCommands("GITHUB_OUTPUT") {
 		r.contexts["steps."+s.ID+".outputs."+name] = value
 	}
+}
+
+// perform runs the action or the script of a step.
+func (r *runner) perform(s step) outcome {
+	r.t.Helper()
+	if name, _, _ := strings.Cut(s.Uses, "@"); name == "hashicorp/vault-action" {
+		return r.vaultAction(s)
+	} else if name != "" {
+		r.t.Fatalf("the test has no action %s", name)
+	}
+	env := maps.Clone(r.env)
+	for name, value := range s.Env {
+		env[name] = r.expand(value)
+	}
+	return r.run(job{shell: stepShells[s.Shell], script: "cd '" + r.job.dir + "'\n" + r.expand(s.Run), env: env})
 }
 
 var expression = regexp.MustCompile(`\$\{\{ *([^ ]+) *\}\}`)
