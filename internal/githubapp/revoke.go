@@ -67,10 +67,13 @@ const (
 	settlingPause = time.Second
 )
 
-// delete waits for its turn as long as for the answer: the turn comes late when
-// thousands of leases end at once.
+// revokePatience is how long a revocation waits for its turn, which comes late
+// when thousands of leases end at once: nobody waits for it, but Vault gives a
+// lease up after six failures.
+const revokePatience = time.Minute
+
 func (r *Revoker) delete(ctx context.Context, token string) error {
-	queue, cancel := context.WithTimeout(ctx, r.endpoint.RequestTimeout)
+	queue, cancel := context.WithTimeout(ctx, revokePatience)
 	defer cancel()
 	end, err := r.traffic.begin(queue, revokeOp, revoking)
 	if err != nil {
