@@ -2,7 +2,6 @@ package action
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,25 +170,6 @@ func TestWrongInputsAreRefusedBeforeAnyRequest(t *testing.T) {
 	}
 	if asked := len(w.ci.idTokens()); asked > 0 {
 		t.Errorf("the CI was asked for %d ID tokens", asked)
-	}
-}
-
-// The list that main prints is the one that action.yml has.
-func TestEveryInputOfTheManifestIsKnown(t *testing.T) {
-	t.Parallel()
-	j := newWorld(t).newJob()
-	s := j.use(j.inputs(map[string]string{"surprise": "x"}))
-	_, list, _ := strings.Cut(s.main.annotations("error"), "this action takes ")
-	list, _, _ = strings.Cut(list, ". ")
-	known := strings.Split(list, ", ")
-	var described []string
-	for name := range j.manifest.Inputs {
-		described = append(described, name)
-	}
-	slices.Sort(known)
-	slices.Sort(described)
-	if !slices.Equal(known, described) {
-		t.Errorf("main knows %q, action.yml describes %q", known, described)
 	}
 }
 

@@ -44,7 +44,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) populateGitHub() {
-	w.app = w.github.AddApp("ci-broker", map[string]string{"contents": "write", "metadata": "read"})
+	w.app = w.github.AddApp("ci-broker", map[string]string{"contents": "write", "metadata": "read", "pull_requests": "write"})
 	w.github.AddOrganization("acme")
 	for _, name := range []string{"api", "web"} {
 		w.github.AddRepository("acme", name, map[string]string{"README.md": name + "\n"})
@@ -129,6 +129,17 @@ func (w *world) awaitLive(want int) {
 	vaulttest.Eventually(w.t, 30*time.Second, func() error {
 		if got := len(w.github.LiveTokens()); got != want {
 			return fmt.Errorf("GitHub has %d live tokens, not %d", got, want)
+		}
+		return nil
+	})
+}
+
+// awaitRequests waits until GitHub has had so many requests to an endpoint.
+func (w *world) awaitRequests(endpoint string, want int) {
+	w.t.Helper()
+	vaulttest.Eventually(w.t, 10*time.Second, func() error {
+		if got := w.github.Requests(endpoint); got < want {
+			return fmt.Errorf("GitHub had %d requests to %s, not %d", got, endpoint, want)
 		}
 		return nil
 	})
