@@ -89,6 +89,7 @@ func TestPostWaitsForTheRevocationWherePolicyAllows(t *testing.T) {
 	j := newWorld(t).newJob()
 	j.allowLeases()
 	s := j.use(j.inputs(nil))
+	j.github.Inject(githubtest.Fault{Latency: time.Second}.On(githubtest.RevokeToken))
 	s.post().wantSilent()
 	if j.isLive(s.outputs["token"]) {
 		t.Error("the token lives on")

@@ -6,10 +6,14 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
+	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -85,6 +89,64 @@ func TestVaultsCertificateIsVerified(t *testing.T) {
 		})
 	}
 	w.wantMinted(0)
+}
+
+// Runners of a company often reach nothing but by its proxy.
+func TestProxyOfTheEnvironmentIsUsed(t *testing.T) {
+	t.Parallel()
+	if version, ok := nodeTakesProxies(t); !ok {
+		t.Skipf("node %s knows no proxyEnv, which runners have from 24.5 on", version)
+	}
+	j := newWorld(t).newJob()
+	address, ca := serveTLS(t)
+	var tunnels atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tunnels.Add(1)
+		tunnel(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	j.env["HTTPS_PROXY"] = proxy.URL
+	s := j.use(j.inputs(map[string]string{"vault-address": address, "vault-ca": ca}))
+	if !j.isLive(s.outputs["token"]) || tunnels.Load() != 2 {
+		t.Errorf("%d tunnels for a login and a token\n%s", tunnels.Load(), s.main.annotations("error"))
+	}
+	j.end()
+}
+
+func nodeTakesProxies(t *testing.T) (version string, ok bool) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "node", "--print", "process.versions.node").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(out), "%d.%d.", &major, &minor); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out)), major > 24 || major == 24 && minor >= 5
+}
+
+// tunnel answers a CONNECT.
+func tunnel(w http.ResponseWriter, r *http.Request) {
+	server, err := net.Dial("tcp", r.Host)
+	if err != nil || r.Method != http.MethodConnect {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	defer server.Close()
+	client, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(server, buffered) // ends when the client leaves
+		server.Close()
+	}()
+	_, _ = io.Copy(client, server)
 }
 
 // A token would go where a redirect leads.
