@@ -59,9 +59,9 @@ import https from "node:https";
 var MAX_BODY = 1 << 20;
 var ConnectionError = class extends Error {
   constructor(host, cause) {
-    const code = cause.cause?.name === "TimeoutError" ? "ETIMEDOUT" : cause.code;
-    super(`no answer from ${host}: ${cause.message || code}`, { cause });
-    this.code = code;
+    const late = cause.cause?.name === "TimeoutError";
+    super(`no answer from ${host}: ${late ? "it takes too long" : cause.message || cause.code}`, { cause });
+    this.code = late ? "ETIMEDOUT" : cause.code;
   }
 };
 async function send(url, { method = "GET", headers = {}, body, ca, timeout }) {
@@ -588,7 +588,7 @@ async function sendWithin(url, request2) {
   return send(target, request2);
 }
 function redirectOf({ status, headers }, url) {
-  const redirects = [301, 302, 307, 308].includes(status);
+  const redirects = [301, 302, 307, 308].includes(status) && headers.location;
   return redirects && URL.canParse(headers.location, url) ? new URL(headers.location, url) : void 0;
 }
 function contentOf({ status, headers, body }) {
@@ -672,7 +672,11 @@ var runner = new Runner(process.env, console.log);
 try {
   await main(runner);
 } catch (error) {
-  runner.error(error instanceof Failure ? error.title : "This action failed", error.message);
-  runner.debug(error.stack);
   process.exitCode = 1;
+  if (error instanceof Failure) {
+    runner.error(error.title, error.message);
+  } else {
+    runner.error("This action failed", error.message);
+    runner.debug(error.stack);
+  }
 }

@@ -81,9 +81,9 @@ import https from "node:https";
 var MAX_BODY = 1 << 20;
 var ConnectionError = class extends Error {
   constructor(host, cause) {
-    const code = cause.cause?.name === "TimeoutError" ? "ETIMEDOUT" : cause.code;
-    super(`no answer from ${host}: ${cause.message || code}`, { cause });
-    this.code = code;
+    const late = cause.cause?.name === "TimeoutError";
+    super(`no answer from ${host}: ${late ? "it takes too long" : cause.message || cause.code}`, { cause });
+    this.code = late ? "ETIMEDOUT" : cause.code;
   }
 };
 async function send(url, { method = "GET", headers = {}, body, ca, timeout }) {
@@ -253,7 +253,7 @@ async function sendWithin(url, request) {
   return send(target, request);
 }
 function redirectOf({ status, headers }, url) {
-  const redirects = [301, 302, 307, 308].includes(status);
+  const redirects = [301, 302, 307, 308].includes(status) && headers.location;
   return redirects && URL.canParse(headers.location, url) ? new URL(headers.location, url) : void 0;
 }
 function contentOf({ status, headers, body }) {
@@ -295,8 +295,8 @@ async function post(runner2) {
   }
 }
 async function revoke(vault, token, leaseID) {
-  const ofLease = leaseID ? await refusalOf(vault.revokeLease(leaseID, token)) : void 0;
-  const ofToken = isBatch(token) ? ofLease : await refusalOf(vault.revokeSelf(token));
+  const ofLease = leaseID ? await failureOf(vault.revokeLease(leaseID, token)) : void 0;
+  const ofToken = isBatch(token) ? ofLease : await failureOf(vault.revokeSelf(token));
   if (ofToken && !isDead(ofToken)) {
     throw ofToken;
   }
@@ -304,16 +304,8 @@ async function revoke(vault, token, leaseID) {
     throw ofLease;
   }
 }
-async function refusalOf(request) {
-  try {
-    await request;
-    return void 0;
-  } catch (error) {
-    if (error instanceof VaultError) {
-      return error;
-    }
-    throw error;
-  }
+function failureOf(request) {
+  return request.then(() => void 0, (error) => error);
 }
 function isBatch(token) {
   return token.startsWith("hvb.");
@@ -328,5 +320,4 @@ try {
   const comfort = "It ends with its lease, without this job's doing.";
   runner.warning("The token may not be revoked yet", `${error.message}
 ${comfort}`);
-  runner.debug(error.stack);
 }

@@ -10,9 +10,9 @@ const MAX_BODY = 1 << 20;
 /** An answer that was not had; code says why, as Node names it. */
 export class ConnectionError extends Error {
   constructor(host, cause) {
-    const code = cause.cause?.name === 'TimeoutError' ? 'ETIMEDOUT' : cause.code;
-    super(`no answer from ${host}: ${cause.message || code}`, { cause });
-    this.code = code;
+    const late = cause.cause?.name === 'TimeoutError';
+    super(`no answer from ${host}: ${late ? 'it takes too long' : cause.message || cause.code}`, { cause });
+    this.code = late ? 'ETIMEDOUT' : cause.code;
   }
 }
 

@@ -79,7 +79,11 @@ const runner = new Runner(process.env, console.log);
 try {
   await main(runner);
 } catch (error) {
-  runner.error(error instanceof Failure ? error.title : 'This action failed', error.message);
-  runner.debug(error.stack);
   process.exitCode = 1;
+  if (error instanceof Failure) {
+    runner.error(error.title, error.message);
+  } else {
+    runner.error('This action failed', error.message);
+    runner.debug(error.stack);
+  }
 }

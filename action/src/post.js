@@ -4,7 +4,7 @@
 
 import * as git from './git.js';
 import { Runner } from './runner.js';
-import { Vault, VaultError } from './vault.js';
+import { Vault } from './vault.js';
 
 /** The job is over, and nobody wants to wait. */
 const LIMITS = { timeout: 30_000, patience: 10_000 };
@@ -25,8 +25,8 @@ async function post(runner) {
  * later: most policies do not let a job revoke a lease.
  */
 async function revoke(vault, token, leaseID) {
-  const ofLease = leaseID ? await refusalOf(vault.revokeLease(leaseID, token)) : undefined;
-  const ofToken = isBatch(token) ? ofLease : await refusalOf(vault.revokeSelf(token));
+  const ofLease = leaseID ? await failureOf(vault.revokeLease(leaseID, token)) : undefined;
+  const ofToken = isBatch(token) ? ofLease : await failureOf(vault.revokeSelf(token));
   if (ofToken && !isDead(ofToken)) {
     throw ofToken;
   }
@@ -35,16 +35,9 @@ async function revoke(vault, token, leaseID) {
   }
 }
 
-async function refusalOf(request) {
-  try {
-    await request;
-    return undefined;
-  } catch (error) {
-    if (error instanceof VaultError) {
-      return error;
-    }
-    throw error;
-  }
+/** What went wrong with a request, if anything did. */
+function failureOf(request) {
+  return request.then(() => undefined, (error) => error);
 }
 
 /**
@@ -66,5 +59,4 @@ try {
 } catch (error) {
   const comfort = "It ends with its lease, without this job's doing.";
   runner.warning('The token may not be revoked yet', `${error.message}\n${comfort}`);
-  runner.debug(error.stack);
 }

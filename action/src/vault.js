@@ -1,9 +1,18 @@
 import { send } from './http.js';
 import { isTransient, madeNothing, retry, retryAfterOf } from './retry.js';
 
-/** Where Vault is. @typedef {{address: string, namespace?: string, ca?: string}} Connection */
+/**
+ * Where Vault is; the CA in PEM.
+ *
+ * @typedef {{address: string, namespace?: string, ca?: string}} Connection
+ */
 
-/** How long things may take, in milliseconds. @typedef {{timeout: number, patience: number}} Limits */
+/**
+ * How long one answer is waited for, and how long after the first attempt another
+ * may begin; in milliseconds.
+ *
+ * @typedef {{timeout: number, patience: number}} Limits
+ */
 
 /** A refusal of Vault's, or of the engine's, in its own words. */
 export class VaultError extends Error {
@@ -119,7 +128,7 @@ async function sendWithin(url, request) {
 }
 
 function redirectOf({ status, headers }, url) {
-  const redirects = [301, 302, 307, 308].includes(status);
+  const redirects = [301, 302, 307, 308].includes(status) && headers.location;
   return redirects && URL.canParse(headers.location, url) ? new URL(headers.location, url) : undefined;
 }
 

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
+	forgetVaultEnvironment()
 	if vault, err = vaulttest.StartServer(context.Background(), vaultBinary()); err != nil {
 		return 1, fmt.Errorf("%w (make build vault builds what the tests need)", err)
 	}
@@ -49,6 +50,15 @@ func run(m *testing.M) (code int, err error) {
 		fmt.Fprintf(os.Stderr, "Vault's log ends with:\n%s", vault.LogTail(100))
 	}
 	return code, leaked(vault.LogFile(), vault.AuditFile())
+}
+
+// forgetVaultEnvironment keeps the developer's own Vault out of the tests.
+func forgetVaultEnvironment() {
+	for _, setting := range os.Environ() {
+		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "VAULT_") && name != "VAULT_BIN" {
+			os.Unsetenv(name)
+		}
+	}
 }
 
 func vaultBinary() string {

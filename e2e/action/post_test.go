@@ -168,6 +168,25 @@ func TestPostWarnsIfGitHubIsDown(t *testing.T) {
 	j.awaitLive(0) // Vault tries again by itself
 }
 
+// The answer to the revocation of the lease is lost; the Vault token is revoked
+// all the same.
+func TestPostRevokesTheVaultTokenWhateverCameOfTheLease(t *testing.T) {
+	t.Parallel()
+	j := newWorld(t).newJob()
+	proxy := forward(t)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/leases/") {
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	s := j.use(j.inputs(map[string]string{"vault-address": front.URL}))
+	s.post().wantWarning("no answer from ")
+	wantVaultTokenGone(t, s.state["vault-token"])
+	j.awaitLive(0)
+}
+
 func TestPostAfterACancelledMain(t *testing.T) {
 	t.Parallel()
 	j := newWorld(t).newJob()

@@ -117,7 +117,7 @@ func TestRefusals(t *testing.T) {
 			if asked := j.github.Requests(githubtest.MintToken); asked != test.asked {
 				t.Errorf("GitHub was asked for a token %d times, not %d", asked, test.asked)
 			}
-			j.end()
+			s.post().wantSilent()
 			j.awaitLive(0)
 			if token := s.state["vault-token"]; token != "" {
 				wantVaultTokenGone(t, token)
