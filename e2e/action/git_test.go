@@ -146,8 +146,7 @@ func TestGitPrefersTheCredentialOfCheckout(t *testing.T) {
 	j := newWorld(t).newJob()
 	other := j.use(j.inputs(map[string]string{"repositories": "api"}))
 	j.useForGit(map[string]string{"repositories": "web"})
-	j.mustRun("git", "clone", "--quiet", j.remote(other.outputs["token"], "acme/api"), "checkout")
-	j.mustRun("git", "-C", "checkout", "fetch", "--quiet")
+	j.checkout(other.outputs["token"])
 	j.mustRun("git", "clone", "--quiet", j.remote("", "acme/web"), "web")
 	j.end()
 }

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -44,14 +45,19 @@ func (p *process) wantWarning(says ...string) {
 	}
 }
 
-// checkout plays actions/checkout: it fetches with the token, leaves it in the
-// clone's configuration, and fetches once more and takes it away in its post.
+// checkout plays actions/checkout, which keeps the token in the configuration of
+// the repository until its post; there it fetches once more here.
 func (j *job) checkout(token string) {
 	j.t.Helper()
-	j.mustRun("git", "clone", "--quiet", j.remote(token, "acme/api"), "checkout")
+	header := "http." + j.github.URL + "/.extraheader"
+	basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
+	j.mustRun("git", "init", "--quiet", "checkout")
+	j.mustRun("git", "-C", "checkout", "remote", "add", "origin", j.remote("", "acme/api"))
+	j.mustRun("git", "-C", "checkout", "config", "--local", header, "AUTHORIZATION: basic "+basic)
+	j.mustRun("git", "-C", "checkout", "fetch", "--quiet", "--depth=1", "origin", "main")
 	j.posts = append(j.posts, func() {
-		j.mustRun("git", "-C", "checkout", "fetch", "--quiet", "origin")
-		j.mustRun("git", "-C", "checkout", "remote", "set-url", "origin", j.remote("", "acme/api"))
+		j.mustRun("git", "-C", "checkout", "fetch", "--quiet", "origin", "main")
+		j.mustRun("git", "-C", "checkout", "config", "--local", "--unset-all", header)
 	})
 }
 

@@ -161,8 +161,7 @@ func TestWrongInputsAreRefusedBeforeAnyRequest(t *testing.T) {
 		{"vault-ca", "/nowhere.pem", "vault-ca: it is neither"},
 	} {
 		t.Run(test.name+" "+test.value, func(t *testing.T) {
-			j := w.newJob()
-			j.t = t
+			j := w.in(t).newJob()
 			s := j.use(j.inputs(map[string]string{test.name: test.value}))
 			s.wantRefusal("Wrong input", test.says)
 			j.end()

@@ -54,7 +54,7 @@ func TestVaultWithAPrivateAuthority(t *testing.T) {
 	}
 	for name, given := range map[string]string{"PEM": ca, "a file": file} {
 		t.Run(name, func(t *testing.T) {
-			j := w.newJob()
+			j := w.in(t).newJob()
 			s := j.use(j.inputs(map[string]string{"vault-address": address, "vault-ca": given}))
 			if s.main.code != 0 {
 				t.Fatalf("main ended with %d:\n%s", s.main.code, s.main.annotations("error"))
@@ -80,7 +80,7 @@ func TestVaultsCertificateIsVerified(t *testing.T) {
 		"another name":         {strings.Replace(address, "127.0.0.1", "localhost", 1), ca, "Give the name in vault-address"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := w.newJob()
+			j := w.in(t).newJob()
 			j.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0"
 			j.env["NODE_NO_WARNINGS"] = "1" // of what Node takes that for
 			s := j.use(j.inputs(map[string]string{"vault-address": test.address, "vault-ca": test.ca}))

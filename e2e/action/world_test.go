@@ -110,6 +110,13 @@ func (w *world) writeRole(name string, fields map[string]any) {
 	w.write(w.mount+"/roles/"+name, role)
 }
 
+// in is the same world for a subtest.
+func (w *world) in(t *testing.T) *world {
+	same := *w
+	same.t = t
+	return &same
+}
+
 // write writes as root, and must succeed.
 func (w *world) write(path string, fields map[string]any) {
 	w.t.Helper()
