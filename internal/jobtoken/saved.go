@@ -1,0 +1,57 @@
+package jobtoken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Saved is a lease as one process leaves it for another of the same job. It
+// holds secrets.
+type Saved struct {
+	Token string    `json:"token"`
+	Ends  time.Time `json:"ends"`
+	// Lasts is how long the lease was when it was made.
+	Lasts   time.Duration `json:"lasts"`
+	LeaseID string        `json:"lease_id"`
+	// VaultToken is that of the login that was made for the lease; empty if the
+	// Vault token was there before.
+	VaultToken string `json:"vault_token,omitempty"`
+}
+
+// Save is what another process needs to use the token and to revoke it.
+func (l *Lease) Save() Saved {
+	saved := Saved{Token: l.token, Ends: l.Ends(), Lasts: time.Duration(l.secret.LeaseDuration) * time.Second, LeaseID: l.ID()}
+	if l.session.login != nil {
+		saved.VaultToken = l.session.client.Token()
+	}
+	return saved
+}
+
+// Fresh reports whether more than a quarter of the lease is left.
+func (s Saved) Fresh() bool { return time.Until(s.Ends) > s.Lasts/4 }
+
+// Revoke ends a lease that another process made. One that has ended already is
+// no error.
+func (c Config) Revoke(ctx context.Context, saved Saved) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	session := &Session{config: c, client: client}
+	if saved.VaultToken == "" {
+		err = session.RevokeLease(ctx, saved.LeaseID)
+	} else {
+		client.SetToken(saved.VaultToken)
+		if err = asError(client.Auth().Token().RevokeSelfWithContext(ctx, ""), "auth/token/revoke-self"); err != nil {
+			err = fmt.Errorf("revoke the job's Vault token: %w", err)
+		}
+	}
+	var failed *Error
+	if time.Now().After(saved.Ends) && errors.As(err, &failed) && failed.Status == http.StatusForbidden {
+		return nil // the Vault token has ended, and the lease with it
+	}
+	return err
+}
