@@ -48,7 +48,7 @@ func newRoot(t *terminal) *cobra.Command {
 	c := &connection{environment: os.Getenv}
 	c.addFlags(root.PersistentFlags())
 	root.AddGroup(&cobra.Group{ID: "job", Title: "For the job:"})
-	addTo(root, "job", newToken(t, c))
+	addTo(root, "job", newToken(t, c), newExec(t, c), newGitCredential(t, c), newRevoke(t, c))
 	return root
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -81,4 +82,28 @@ func losingProxy(t *testing.T, part string, lose http.HandlerFunc) (address stri
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, lost
+}
+
+// holdingProxy passes everything on to Vault, but holds requests whose path has
+// a part until answer is called; asked is closed when there is one.
+func holdingProxy(t *testing.T, part string) (address string, asked <-chan struct{}, answer func()) {
+	t.Helper()
+	target, err := url.Parse(vault.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	began, release := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, part) {
+			first.Do(func() { close(began) })
+			<-release
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	answer = sync.OnceFunc(func() { close(release) })
+	t.Cleanup(answer) // before the server is closed, which waits for its requests
+	return server.URL, began, answer
 }

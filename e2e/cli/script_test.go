@@ -48,6 +48,7 @@ func (w *world) commands() map[string]func(*testscript.TestScript, bool, []strin
 		"scope":   w.scope,
 		"claims":  w.claims,
 		"idtoken": w.idToken,
+		"login":   w.login,
 		"github":  w.trouble,
 		"admin":   w.admin,
 	}
@@ -105,6 +106,12 @@ func (w *world) claims(_ *testscript.TestScript, _ bool, args []string) {
 // idtoken VARIABLE [NAME=VALUE...]: a variable holds the job's ID token.
 func (w *world) idToken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], w.ci.Sign(claimsOf(args[1:])))
+}
+
+// login VARIABLE: a variable holds a Vault token of the job's.
+func (w *world) login(ts *testscript.TestScript, _ bool, args []string) {
+	login := vault.Client("").Post(w.t, "auth/"+w.auth+"/login", map[string]any{"role": "ci", "jwt": w.ci.Sign(claimsOf(nil))})
+	ts.Setenv(args[0], login.Secret(w.t).Auth.ClientToken)
 }
 
 func claimsOf(args []string) map[string]any {

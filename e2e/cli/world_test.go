@@ -21,6 +21,8 @@ import (
 //
 //	api-read     contents=read on api, for whom Vault's policies let
 //	self         contents=write on the job's own repository, for pushes to main
+//	brief        the same for 3 seconds, renewable
+//	fleeting     the same for 3 seconds, which cannot be made more than 4
 //	modules      contents=read on api and web
 type world struct {
 	t      *testing.T
@@ -121,6 +123,12 @@ func (w *world) writeRoles() {
 	read := map[string]string{"contents": "read"}
 	w.write(w.mount+"/roles/api-read", map[string]any{
 		"organization": "acme", "repositories": "api", "permissions": read, "ttl": "10m",
+	})
+	w.write(w.mount+"/roles/brief", map[string]any{
+		"organization": "acme", "repositories": "api", "permissions": read, "ttl": "3s",
+	})
+	w.write(w.mount+"/roles/fleeting", map[string]any{
+		"organization": "acme", "repositories": "api", "permissions": read, "ttl": "3s", "max_ttl": "4s",
 	})
 	w.write(w.mount+"/roles/modules", map[string]any{
 		"organization": "acme", "repositories": "api,web", "permissions": read, "ttl": "10m",

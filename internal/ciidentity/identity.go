@@ -140,5 +140,5 @@ func fromJenkins(env Environment) (*Source, error) {
 	if file := env(DefaultVariable + "_FILE"); file != "" {
 		return fromFile(file), nil
 	}
-	return nil, fmt.Errorf("Jenkins: no ID token in %[1]s, and no file of one in %[1]s_FILE; bind the credential of the OpenID Connect Provider plugin to one of them", DefaultVariable)
+	return nil, errors.New("Jenkins: no ID token in " + DefaultVariable + ", and no file of one in " + DefaultVariable + "_FILE; bind the credential of the OpenID Connect Provider plugin to one of them")
 }

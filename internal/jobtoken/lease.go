@@ -197,14 +197,14 @@ func (l *Lease) KeepAlive(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	if l.session.login != nil {
-		watching.Go(func() { l.watch(ctx, l.session.login, &l.session.ends) })
+		watching.Go(func() { l.watch(ctx, &api.LifetimeWatcherInput{Secret: l.session.login}, &l.session.ends) })
 	}
-	l.watch(ctx, l.secret, &l.ends)
+	l.watch(ctx, &api.LifetimeWatcherInput{Secret: l.secret, Increment: l.secret.LeaseDuration}, &l.ends)
 }
 
 // watch renews one of the two, and notes when it ends.
-func (l *Lease) watch(ctx context.Context, secret *api.Secret, ends *time.Time) {
-	watcher, err := l.session.client.NewLifetimeWatcher(&api.LifetimeWatcherInput{Secret: secret})
+func (l *Lease) watch(ctx context.Context, input *api.LifetimeWatcherInput, ends *time.Time) {
+	watcher, err := l.session.client.NewLifetimeWatcher(input)
 	if err != nil {
 		return // what is not renewable ends when it ends
 	}
