@@ -13,6 +13,7 @@ import (
 
 var (
 	tokenFormats = []string{"text", "json", "env", "github-output", "netrc"}
+	tableFormats = []string{"table", "json"}
 )
 
 // formatFlag is a flag with one of some values.

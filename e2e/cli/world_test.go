@@ -155,6 +155,7 @@ func (w *world) environment() []string {
 		"ACTIONS_ID_TOKEN_REQUEST_URL=" + w.ci.ActionsTokenURL(),
 		"ACTIONS_ID_TOKEN_REQUEST_TOKEN=runner-token",
 		"VAULT_ADDR=" + vault.Addr,
+		"ROOT_TOKEN=" + vault.RootToken, // for scripts; no program reads it
 		"VAULT_GITHUB_MOUNT=" + w.mount,
 		"VAULT_GITHUB_AUTH_PATH=" + w.auth,
 		"VAULT_GITHUB_AUTH_ROLE=ci",

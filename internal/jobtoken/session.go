@@ -92,8 +92,8 @@ func asRole(role string) string {
 	return " as " + role
 }
 
-// Client is Vault's client with the session's token.
-func (s *Session) Client() *api.Client { return s.client }
+// IDToken is the job's ID token; empty if there is none.
+func (s *Session) IDToken() string { return s.idToken }
 
 // LoggedIn reports whether the Vault token is of this session's own login.
 func (s *Session) LoggedIn() bool { return s.login != nil }
