@@ -43,23 +43,33 @@ func (s *scope) request(flags *pflag.FlagSet) (jobtoken.Request, error) {
 	if flags.Changed("repo-id") && len(s.repositoryIDs) == 0 {
 		return r, usagef("--repo-id is empty: give the id of a repository, or leave it out for all that the role allows")
 	}
-	for _, permission := range s.permissions {
-		if !permissionForm.MatchString(permission) {
-			return r, usagef("--permission: %q is not NAME=LEVEL with a level of read, write or admin, as in contents=read", permission)
-		}
-		name, level, _ := strings.Cut(permission, "=")
-		if _, twice := r.Permissions[name]; twice {
-			return r, usagef("--permission names %s twice: give one level", name)
-		}
-		if r.Permissions == nil {
-			r.Permissions = map[string]string{}
-		}
-		r.Permissions[name] = level
+	var err error
+	if r.Permissions, err = parsePermissions(s.permissions); err != nil {
+		return r, err
 	}
 	if flags.Changed("ttl") && s.ttl < time.Second {
 		return r, usagef("--ttl: %s is no time to live; give at least 1s, as in 10m", s.ttl)
 	}
 	return r, nil
+}
+
+// parsePermissions reads what --permission was given; nil if nothing.
+func parsePermissions(given []string) (map[string]string, error) {
+	var permissions map[string]string
+	for _, permission := range given {
+		if !permissionForm.MatchString(permission) {
+			return nil, usagef("--permission: %q is not NAME=LEVEL with a level of read, write or admin, as in contents=read", permission)
+		}
+		name, level, _ := strings.Cut(permission, "=")
+		if _, twice := permissions[name]; twice {
+			return nil, usagef("--permission names %s twice: give one level", name)
+		}
+		if permissions == nil {
+			permissions = map[string]string{}
+		}
+		permissions[name] = level
+	}
+	return permissions, nil
 }
 
 // checkRoleName refuses what would be another path.
