@@ -25,7 +25,7 @@ const tokenExamples = `  vault-github token api-read
   GITHUB_TOKEN=$(vault-github token api-read) && export GITHUB_TOKEN
   vault-github token api-read --format env >> "$GITHUB_ENV"
   vault-github token api-read --format github-output >> "$GITHUB_OUTPUT"
-  (umask 077 && vault-github token api-read --format netrc > ~/.netrc)`
+  (umask 077 && vault-github token api-read --format netrc > "$RUNNER_TEMP/netrc")`
 
 func newToken(t *terminal, c *connection) *cobra.Command {
 	var s scope

@@ -27,6 +27,7 @@ import (
 type world struct {
 	t      *testing.T
 	github *githubtest.Server
+	app    *githubtest.App
 	ci     *oidctest.Issuer
 
 	mount, auth string
@@ -42,9 +43,9 @@ func newWorld(t *testing.T) *world {
 		t: t, github: githubtest.New(t), ci: oidctest.New(t),
 		mount: fmt.Sprintf("github-%d", n), auth: fmt.Sprintf("jwt-%d", n), home: shortTempDir(t),
 	}
-	app := w.populateGitHub()
+	w.populateGitHub()
 	t.Cleanup(func() { w.awaitLive(0) }) // after the engine is unmounted
-	w.mountEngine(app)
+	w.mountEngine()
 	w.trustCI()
 	w.writeRoles()
 	return w
@@ -67,18 +68,17 @@ func shortTempDir(t *testing.T) string {
 	return dir
 }
 
-func (w *world) populateGitHub() *githubtest.App {
-	app := w.github.AddApp("ci-broker", map[string]string{"contents": "write", "metadata": "read", "pull_requests": "write"})
+func (w *world) populateGitHub() {
+	w.app = w.github.AddApp("ci-broker", map[string]string{"contents": "write", "metadata": "read", "pull_requests": "write"})
 	w.github.AddOrganization("acme")
 	for _, name := range []string{"api", "web", "secret-plans"} {
 		w.github.AddRepository("acme", name, map[string]string{"README.md": name + "\n"})
 	}
-	w.github.Install(app, "acme", githubtest.InstallOptions{})
-	return app
+	w.github.Install(w.app, "acme", githubtest.InstallOptions{})
 }
 
 // mountEngine mounts and tunes the engine as README.md says.
-func (w *world) mountEngine(app *githubtest.App) {
+func (w *world) mountEngine() {
 	w.t.Helper()
 	w.write("sys/mounts/"+w.mount, map[string]any{"type": pluginName})
 	w.t.Cleanup(func() {
@@ -93,7 +93,7 @@ func (w *world) mountEngine(app *githubtest.App) {
 		"audit_non_hmac_response_keys": []string{"hashed_token", "scope", "role", "subject", "expires_at"},
 	})
 	w.write(w.mount+"/config", map[string]any{
-		"client_id": app.ClientID, "private_key": app.PrivateKeyPEM(), "base_url": w.github.APIURL,
+		"client_id": w.app.ClientID, "private_key": w.app.PrivateKeyPEM(), "base_url": w.github.APIURL,
 	})
 }
 
