@@ -92,12 +92,17 @@ func (b *broker) erase(ctx context.Context, token string) error {
 			delete(b.current, repository)
 		}
 	}
-	b.held = slices.DeleteFunc(b.held, func(l *jobtoken.Lease) bool { return l == gone })
 	b.mu.Unlock()
 	if gone == nil {
 		return nil
 	}
-	return gone.Revoke(ctx)
+	if err := gone.Revoke(ctx); err != nil {
+		return err // it is tried again at the end
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = slices.DeleteFunc(b.held, func(l *jobtoken.Lease) bool { return l == gone })
+	return nil
 }
 
 // revokeAll ends every token that was given out. Nobody may ask for one at the

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -156,7 +155,7 @@ func (x *execution) run(ctx context.Context) error {
 		x.tell(socket.close())
 	}()
 	socket.serve(ctx, x.server, x.broker, x.tell)
-	x.command.Env = append(os.Environ(), tokenEnvironment(lease.Token())...)
+	x.command.Env = append(os.Environ(), tokenEnvironment(x.server, lease.Token())...)
 	x.command.Env = append(x.command.Env, gitEnvironment(x.c.environment, x.server, socket.path())...)
 	return x.runCommand(signals)
 }
@@ -195,8 +194,20 @@ func passedOn() []os.Signal {
 	return signals
 }
 
-func tokenEnvironment(token string) []string {
-	return []string{"GITHUB_TOKEN=" + token, "GH_TOKEN=" + token}
+// tokenEnvironment are the variables that GitHub's own tools read. gh has others
+// for GitHub Enterprise Server.
+//
+// https://cli.github.com/manual/gh_help_environment
+func tokenEnvironment(server *url.URL, token string) []string {
+	names := []string{"GITHUB_TOKEN", "GH_TOKEN"}
+	if host := server.Hostname(); host != "github.com" && !strings.HasSuffix(host, ".ghe.com") {
+		names = append(names, "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
+	}
+	var settings []string
+	for _, name := range names {
+		settings = append(settings, name+"="+token)
+	}
+	return settings
 }
 
 // gitEnvironment makes this program the only credential helper of git's for the
@@ -275,35 +286,4 @@ func (x *execution) tell(err error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(x.t.err, "vault-github:", err)
 	}
-}
-
-// helperKey is git's setting for the credential helper of a server.
-func helperKey(server *url.URL) string {
-	return "credential." + server.Scheme + "://" + server.Host + ".helper"
-}
-
-// helperCommand is a call of this program as git's setting wants it: git gives
-// what follows a "!" to a shell.
-func helperCommand(args ...string) string {
-	program, err := os.Executable()
-	if err != nil {
-		program = cmp.Or(os.Args[0], "vault-github")
-	}
-	words := []string{"!" + shellQuote(program)}
-	for _, arg := range args {
-		words = append(words, shellQuote(arg))
-	}
-	return strings.Join(words, " ")
-}
-
-func shellQuote(word string) string {
-	if word != "" && !strings.ContainsFunc(word, needsQuote) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-func needsQuote(r rune) bool {
-	plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,", r)
-	return !plain
 }

@@ -13,7 +13,7 @@ It answers for the GitHub of --github-url and no other server. Where git is set 
 tell the path (credential.useHttpPath), each token is for the one repository
 that git works on; else it is for all that the role gives.
 
-A token is used again while more than a quarter of its lease is left. Below
+A token is used again while more than a fifth of its lease is left. Below
 vault-github exec it is in that program's memory. Else it is in the directory
 --cache, in files that only the job's user can read; in GitHub Actions that is
 below RUNNER_TEMP, which the runner empties with the job. Without a directory

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"vault-plugin-secrets-github/internal/jobtoken"
 )
@@ -21,7 +22,7 @@ const (
 	statusSignal        = 128 // and the signal's number
 )
 
-// exitError ends the program with a status; a nil error is not reported.
+// exitError ends the program with a status; nothing is said of a nil error.
 type exitError struct {
 	status int
 	err    error
@@ -29,7 +30,7 @@ type exitError struct {
 
 func (e *exitError) Error() string {
 	if e.err == nil {
-		return fmt.Sprintf("exit status %d", e.status)
+		return ""
 	}
 	return e.err.Error()
 }
@@ -45,9 +46,8 @@ func report(t *terminal, err error) int {
 	if err == nil {
 		return 0
 	}
-	var exit *exitError
-	if !errors.As(err, &exit) || exit.err != nil {
-		fmt.Fprintf(t.err, "vault-github: %s\n", err)
+	if text := strings.TrimSpace(err.Error()); text != "" {
+		fmt.Fprintf(t.err, "vault-github: %s\n", text)
 	}
 	return statusOf(err)
 }

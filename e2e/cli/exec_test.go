@@ -79,11 +79,11 @@ func TestSignalsAreTheCommandsAndTheTokenIsRevoked(t *testing.T) {
 }
 
 // TestTheLeaseIsKeptAliveWhileTheCommandRuns runs a command that outlives the
-// TTL several times over.
+// TTL.
 func TestTheLeaseIsKeptAliveWhileTheCommandRuns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r := w.begin([]string{"brief"}, `touch "$0"; sleep 8; git ls-remote -q "$GITHUB_SERVER_URL"/acme/api >/dev/null`)
+	r := w.begin([]string{"brief"}, `touch "$0"; sleep 9; git ls-remote -q "$GITHUB_SERVER_URL"/acme/api >/dev/null`)
 	token := w.github.LiveTokens()[0].Value
 	r.end(t, 0) // git was given the token, long after the TTL
 	if w.github.Minted() != 1 {
@@ -122,7 +122,7 @@ func TestKillingTheExecOutrightLeavesALeaseThatEnds(t *testing.T) {
 	}
 	r.end(t, -1)
 	w.awaitLive(0)
-	if took := time.Since(killed); took > 15*time.Second {
+	if took := time.Since(killed); took > 20*time.Second {
 		t.Errorf("the token lived on for %s", took)
 	}
 }

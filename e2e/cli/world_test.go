@@ -21,7 +21,7 @@ import (
 //
 //	api-read     contents=read on api, for whom Vault's policies let
 //	self         contents=write on the job's own repository, for pushes to main
-//	brief        the same for 3 seconds, renewable
+//	brief        the same for 5 seconds, renewable
 //	fleeting     the same for 3 seconds, which cannot be made more than 4
 //	modules      contents=read on api and web
 type world struct {
@@ -125,7 +125,7 @@ func (w *world) writeRoles() {
 		"organization": "acme", "repositories": "api", "permissions": read, "ttl": "10m",
 	})
 	w.write(w.mount+"/roles/brief", map[string]any{
-		"organization": "acme", "repositories": "api", "permissions": read, "ttl": "3s",
+		"organization": "acme", "repositories": "api", "permissions": read, "ttl": "5s",
 	})
 	w.write(w.mount+"/roles/fleeting", map[string]any{
 		"organization": "acme", "repositories": "api", "permissions": read, "ttl": "3s", "max_ttl": "4s",

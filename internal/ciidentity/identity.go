@@ -140,5 +140,5 @@ func fromJenkins(env Environment) (*Source, error) {
 	if file := env(DefaultVariable + "_FILE"); file != "" {
 		return fromFile(file), nil
 	}
-	return nil, errors.New("Jenkins: no ID token in " + DefaultVariable + ", and no file of one in " + DefaultVariable + "_FILE; bind the credential of the OpenID Connect Provider plugin to one of them")
+	return nil, errors.New("no ID token from Jenkins: none in " + DefaultVariable + ", and no file of one in " + DefaultVariable + "_FILE; bind the credential of the OpenID Connect Provider plugin to one of them")
 }

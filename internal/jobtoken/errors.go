@@ -66,6 +66,7 @@ var multierror = regexp.MustCompile(`(?m)^\d+ errors? occurred:\n|^\s*\* |\s+$`)
 
 func message(answer *api.ResponseError, path string) string {
 	text := strings.TrimSpace(multierror.ReplaceAllString(strings.Join(answer.Errors, "\n"), ""))
+	text = strings.ReplaceAll(text, "\n", "; ") // no line of a log begins with what others wrote
 	switch {
 	case answer.RawError:
 		return "Vault answered " + http.StatusText(answer.StatusCode) + ", not as Vault does; is a proxy before it?"

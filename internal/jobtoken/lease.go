@@ -139,9 +139,6 @@ func (s *Session) lease(secret *api.Secret, begun time.Time) (*Lease, error) {
 // Token is the GitHub token.
 func (l *Lease) Token() string { return l.token }
 
-// ID is Vault's name for the lease.
-func (l *Lease) ID() string { return l.secret.LeaseID }
-
 // Scope is what the token is good for, in one line.
 func (l *Lease) Scope() string {
 	scope, _ := l.secret.Data["scope"].(string)
@@ -172,12 +169,6 @@ func (l *Lease) Ends() time.Time {
 		}
 	}
 	return ends
-}
-
-// Fresh reports whether more than a quarter of the lease is left, so that who
-// gets it has the time to use it.
-func (l *Lease) Fresh() bool {
-	return time.Until(l.Ends()) > time.Duration(l.secret.LeaseDuration)*time.Second/4
 }
 
 // CutShort is how much earlier the lease ends because of its Vault token; 0 if
@@ -232,13 +223,21 @@ func duration(renewed *api.Secret) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// Revoke ends the lease, and the login that was made for it.
-func (l *Lease) Revoke(ctx context.Context) error {
+// Save is what another process of the job needs to use the token, and to revoke
+// it.
+func (l *Lease) Save() Saved {
+	saved := Saved{Token: l.token, Ends: l.Ends(), Lasts: time.Duration(l.secret.LeaseDuration) * time.Second, LeaseID: l.secret.LeaseID}
 	if l.session.login != nil {
-		return l.session.Close(ctx)
+		saved.VaultToken = l.session.client.Token()
 	}
-	return l.session.RevokeLease(ctx, l.ID())
+	return saved
 }
+
+// Fresh is that of [Saved].
+func (l *Lease) Fresh() bool { return l.Save().Fresh() }
+
+// Revoke ends the lease, and the login that was made for it.
+func (l *Lease) Revoke(ctx context.Context) error { return l.session.config.Revoke(ctx, l.Save()) }
 
 // RevokeLease ends a lease, and returns once its token is dead. The lease's id
 // is part of the path, so that a policy can allow those of one role.

@@ -21,20 +21,12 @@ type Saved struct {
 	VaultToken string `json:"vault_token,omitempty"`
 }
 
-// Save is what another process needs to use the token and to revoke it.
-func (l *Lease) Save() Saved {
-	saved := Saved{Token: l.token, Ends: l.Ends(), Lasts: time.Duration(l.secret.LeaseDuration) * time.Second, LeaseID: l.ID()}
-	if l.session.login != nil {
-		saved.VaultToken = l.session.client.Token()
-	}
-	return saved
-}
+// Fresh reports whether more than a fifth of the lease is left, so that who gets
+// the token has the time to use it. Leases are renewed earlier than that.
+func (s Saved) Fresh() bool { return time.Until(s.Ends) > s.Lasts/5 }
 
-// Fresh reports whether more than a quarter of the lease is left.
-func (s Saved) Fresh() bool { return time.Until(s.Ends) > s.Lasts/4 }
-
-// Revoke ends a lease that another process made. One that has ended already is
-// no error.
+// Revoke ends a lease, whichever process made it, and the login that was made for
+// it. It is no error if both have ended already.
 func (c Config) Revoke(ctx context.Context, saved Saved) error {
 	client, err := c.client()
 	if err != nil {
