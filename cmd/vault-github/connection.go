@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net"
 	"net/url"
 
 	"github.com/hashicorp/vault/api"
@@ -161,11 +162,15 @@ func personsToken() string {
 	return token
 }
 
-// githubURL is the GitHub that tokens are for.
+// githubURL is the GitHub that tokens are for. They are sent there, so it is
+// https, but for a server on this machine.
 func (c *connection) githubURL() (*url.URL, error) {
 	u, err := url.Parse(c.github)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, usagef("--github-url: %q is not the URL of a GitHub, as in https://github.com", c.github)
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && (ip == nil || !ip.IsLoopback()) {
+		return nil, usagef("--github-url: %s would have tokens sent in the clear; give its https URL", c.github)
 	}
 	return u, nil
 }

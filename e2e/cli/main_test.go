@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -98,4 +99,21 @@ func registerEngine() error {
 		return err
 	}
 	return vault.RegisterPlugin(context.Background(), installed, pluginName, strings.TrimSpace(string(version)))
+}
+
+func TestLeaksAreFound(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]bool{
+		"nothing, ghs_short, eyJhbGciOiJSUzI1NiJ9":        false,
+		"a token ghs_" + strings.Repeat("x", 36):          true,
+		"an ID token eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.sig": true,
+	} {
+		file := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := findLeaks(file); (err != nil) != want {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
 }

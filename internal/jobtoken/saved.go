@@ -3,7 +3,6 @@ package jobtoken
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 )
@@ -32,14 +31,14 @@ func (c Config) Revoke(ctx context.Context, saved Saved) error {
 	if err != nil {
 		return err
 	}
+	if saved.VaultToken != "" {
+		client.SetToken(saved.VaultToken)
+	}
 	session := &Session{config: c, client: client}
-	if saved.VaultToken == "" {
+	if saved.VaultToken == "" || isBatch(saved.VaultToken) {
 		err = session.RevokeLease(ctx, saved.LeaseID)
 	} else {
-		client.SetToken(saved.VaultToken)
-		if err = asError(client.Auth().Token().RevokeSelfWithContext(ctx, ""), "auth/token/revoke-self"); err != nil {
-			err = fmt.Errorf("revoke the job's Vault token: %w", err)
-		}
+		err = session.revokeSelf(ctx)
 	}
 	var failed *Error
 	if time.Now().After(saved.Ends) && errors.As(err, &failed) && failed.Status == http.StatusForbidden {

@@ -45,7 +45,7 @@ func (c Config) Open(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{config: c, client: client}
-	if c.IDToken != nil {
+	if needed := client.Token() == "" || !c.Withhold; needed && c.IDToken != nil {
 		if s.idToken, err = c.IDToken(ctx); err != nil {
 			return nil, err
 		}
@@ -142,13 +142,25 @@ func (s *Session) Present(fields map[string]any) map[string]any {
 }
 
 // Close revokes the Vault token of the login, and with it every lease that it
-// made. A Vault token that was there before stays.
+// made. A Vault token that was there before stays, and a batch token, which
+// nobody can revoke, ends by its TTL.
 func (s *Session) Close(ctx context.Context) error {
-	if s.login == nil {
+	if s.login == nil || isBatch(s.client.Token()) {
 		return nil
 	}
+	return s.revokeSelf(ctx)
+}
+
+func (s *Session) revokeSelf(ctx context.Context) error {
 	if err := s.client.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
 		return fmt.Errorf("revoke the job's Vault token: %w", asError(err, "auth/token/revoke-self"))
 	}
 	return nil
+}
+
+// isBatch tells a batch token by its prefix, which Vault changed in 1.10.
+//
+// https://developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes
+func isBatch(vaultToken string) bool {
+	return strings.HasPrefix(vaultToken, "hvb.") || strings.HasPrefix(vaultToken, "b.")
 }

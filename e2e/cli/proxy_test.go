@@ -2,11 +2,16 @@ package cli
 
 import (
 	"context"
+	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -106,4 +111,36 @@ func holdingProxy(t *testing.T, part string) (address string, asked <-chan struc
 	answer = sync.OnceFunc(func() { close(release) })
 	t.Cleanup(answer) // before the server is closed, which waits for its requests
 	return server.URL, began, answer
+}
+
+// TestVaultsOwnVariablesSayHowToReachIt puts TLS before Vault.
+func TestVaultsOwnVariablesSayHowToReachIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	target, err := url.Parse(vault.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var namespaces atomic.Value
+	forward := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		namespaces.Store(r.Header.Get("X-Vault-Namespace"))
+		r.Header.Del("X-Vault-Namespace") // only Vault Enterprise has any
+		forward.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(server.Close)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	authority := filepath.Join(w.home, "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(authority, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"VAULT_ADDR=" + server.URL, "VAULT_NAMESPACE=team", "VAULT_CACERT=" + authority}
+	if out, status := w.run(env, "exec", "api-read", "--", "true"); status != 0 || namespaces.Load() != "team" {
+		t.Errorf("status %d, namespace %v:\n%s", status, namespaces.Load(), out)
+	}
+	out, status := w.run(env[:2], "token", "api-read")
+	if status != 75 || !strings.Contains(out, "certificate signed by unknown authority") {
+		t.Errorf("without the authority: status %d:\n%s", status, out)
+	}
 }
