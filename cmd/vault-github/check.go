@@ -80,8 +80,8 @@ func newCheck(t *terminal, c *connection) *cobra.Command {
 		},
 	}
 	s.addFlags(cmd.Flags())
-	cmd.Flags().StringVar(&claims, "claims", "", "file with the claims of the job to decide for, a JSON object; - for standard input")
-	cmd.Flags().Var(&format, "format", "one of "+strings.Join(tableFormats, ", "))
+	cmd.Flags().StringVar(&claims, "claims", "", "`FILE` with the claims of the job to decide for, a JSON object; - for standard input")
+	cmd.Flags().Var(&format, "format", "`FORMAT`: one of "+strings.Join(tableFormats, ", "))
 	return cmd
 }
 

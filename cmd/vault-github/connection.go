@@ -45,14 +45,14 @@ var variables = map[string]string{
 func (c *connection) addFlags(flags *pflag.FlagSet) {
 	c.flags = flags
 	github := cmp.Or(c.environment("GITHUB_SERVER_URL"), "https://github.com")
-	flags.StringVar(&c.mount, "mount", "github", "where the engine is mounted")
-	flags.StringVar(&c.authPath, "auth-path", "jwt", "where the JWT auth method is mounted, below auth/")
-	flags.StringVar(&c.authRole, "auth-role", "", "JWT role to log in as (default: the auth method's default_role)")
-	flags.StringVar(&c.audience, "audience", "vault", "audience of the ID token, where the CI lets the job choose")
-	flags.StringVar(&c.idToken.File, "id-token-file", "", "file that holds the job's ID token")
-	flags.StringVar(&c.idToken.Variable, "id-token-env", "", "environment variable that holds the job's ID token")
+	flags.StringVar(&c.mount, "mount", "github", "`PATH` that the engine is mounted at")
+	flags.StringVar(&c.authPath, "auth-path", "jwt", "`PATH` below auth/ that the JWT auth method is mounted at")
+	flags.StringVar(&c.authRole, "auth-role", "", "JWT `ROLE` to log in as, not the auth method's default_role")
+	flags.StringVar(&c.audience, "audience", "vault", "`AUDIENCE` of the ID token, where the CI lets the job choose")
+	flags.StringVar(&c.idToken.File, "id-token-file", "", "`FILE` that holds the job's ID token")
+	flags.StringVar(&c.idToken.Variable, "id-token-env", "", "environment `VARIABLE` that holds the job's ID token")
 	flags.BoolVar(&c.withhold, "no-id-token", false, "do not present the ID token to the engine, only log in with it")
-	flags.StringVar(&c.github, "github-url", github, "the GitHub that tokens are for")
+	flags.StringVar(&c.github, "github-url", github, "`URL` of the GitHub that tokens are for")
 	for name := range variables {
 		if flag := flags.Lookup(name); flag != nil {
 			describeVariable(flag)

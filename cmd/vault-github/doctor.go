@@ -60,7 +60,7 @@ func newDoctor(t *terminal, c *connection) *cobra.Command {
 			return e.show(t, format.value)
 		},
 	}
-	cmd.Flags().Var(&format, "format", "one of "+strings.Join(tableFormats, ", "))
+	cmd.Flags().Var(&format, "format", "`FORMAT`: one of "+strings.Join(tableFormats, ", "))
 	return cmd
 }
 

@@ -52,8 +52,8 @@ func newGitCredential(t *terminal, c *connection) *cobra.Command {
 		},
 	}
 	flags := cmd.PersistentFlags()
-	flags.String("role", "", "role whose tokens git gets")
-	flags.String("cache", "", "directory to keep tokens in")
+	flags.String("role", "", "`ROLE` whose tokens git gets")
+	flags.String("cache", "", "`DIRECTORY` to keep tokens in")
 	describeVariable(flags.Lookup("role"))
 	describeVariable(flags.Lookup("cache"))
 	cmd.AddCommand(newInstall(t, c), newUninstall(t, c))

@@ -66,15 +66,15 @@ func newImportSets(t *terminal, c *connection) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&i.from, "from", "", "where the existing plugin is mounted")
-	flags.StringVar(&i.to, "to", "github", "where this engine is mounted")
+	flags.StringVar(&i.from, "from", "", "`MOUNT` of the existing plugin")
+	flags.StringVar(&i.to, "to", "github", "`MOUNT` of this engine")
 	flags.BoolVar(&i.dryRun, "dry-run", false, "show what would be written, and write nothing")
 	flags.BoolVar(&i.overwrite, "overwrite", false, "change roles that are there and say something else")
 	flags.BoolVar(&i.meaning.AllRepositories, "all-repositories", false, "sets without repositories mean every repository of the installation, also later ones")
-	flags.StringArrayVar(&i.permissions, "permission", nil, "sets without permissions mean this NAME=LEVEL; may be repeated")
+	flags.StringArrayVar(&i.permissions, "permission", nil, "sets without permissions mean this `NAME=LEVEL`; may be repeated")
 	flags.BoolVar(&i.appPermissions, "app-permissions", false, "sets without permissions mean those that the App default has now")
-	flags.StringVar(&i.meaning.Organization, "organization", "", "sets without an installation mean that on this account")
-	flags.Var(&i.format, "format", "one of "+strings.Join(tableFormats, ", "))
+	flags.StringVar(&i.meaning.Organization, "organization", "", "sets without an installation mean that on this `ACCOUNT`")
+	flags.Var(&i.format, "format", "`FORMAT`: one of "+strings.Join(tableFormats, ", "))
 	return cmd
 }
 

@@ -36,7 +36,7 @@ func newRevoke(t *terminal, c *connection) *cobra.Command {
 			return c.revokeLease(cmd, args[0])
 		},
 	}
-	cmd.Flags().String("cache", "", "directory that the tokens are kept in")
+	cmd.Flags().String("cache", "", "`DIRECTORY` that the tokens are kept in")
 	describeVariable(cmd.Flags().Lookup("cache"))
 	return cmd
 }

@@ -19,10 +19,11 @@ type scope struct {
 }
 
 func (s *scope) addFlags(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&s.repositories, "repo", nil, "repository, NAME or OWNER/NAME, of those that the role allows; may be repeated")
-	flags.Int64SliceVar(&s.repositoryIDs, "repo-id", nil, "id of a repository, of those that the role allows; may be repeated")
-	flags.StringArrayVar(&s.permissions, "permission", nil, "permission and level, as in contents=read, within the role's; may be repeated")
-	flags.DurationVar(&s.ttl, "ttl", 0, "how long the lease shall last, at most what the role gives")
+	flags.StringArrayVar(&s.repositories, "repo", nil, "repository, `NAME` or OWNER/NAME, of those that the role allows; may be repeated")
+	flags.Int64SliceVar(&s.repositoryIDs, "repo-id", nil, "`ID` of a repository, of those that the role allows; may be repeated")
+	flags.Lookup("repo-id").DefValue = "" // help would show an empty list
+	flags.StringArrayVar(&s.permissions, "permission", nil, "permission and level, `NAME=LEVEL` as in contents=read, within the role's; may be repeated")
+	flags.DurationVar(&s.ttl, "ttl", 0, "`DURATION` that the lease shall last, as 10m, at most what the role gives")
 }
 
 var (

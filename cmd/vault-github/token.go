@@ -59,7 +59,7 @@ func newToken(t *terminal, c *connection) *cobra.Command {
 		},
 	}
 	s.addFlags(cmd.Flags())
-	cmd.Flags().Var(&format, "format", "one of "+strings.Join(tokenFormats, ", "))
+	cmd.Flags().Var(&format, "format", "`FORMAT`: one of "+strings.Join(tokenFormats, ", "))
 	return cmd
 }
 

@@ -110,11 +110,11 @@ func TestGitHasANewTokenWhenTheFirstCannotBeRenewedAnyMore(t *testing.T) {
 }
 
 // TestKillingTheExecOutrightLeavesALeaseThatEnds: nothing can be done then, so
-// the TTL must.
+// the TTL that was asked for must, however long the role's is.
 func TestKillingTheExecOutrightLeavesALeaseThatEnds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r := w.begin([]string{"brief"}, `touch "$0"; exec sleep 1`)
+	r := w.begin([]string{"api-read", "--ttl", "6s"}, `touch "$0"; exec sleep 1`)
 	w.awaitLive(1)
 	killed := time.Now()
 	if err := r.Process.Kill(); err != nil {

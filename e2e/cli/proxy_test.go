@@ -66,6 +66,13 @@ func TestAMintWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 	}
 }
 
+// quietProxy passes everything on, and does not log clients that hang up.
+func quietProxy(target *url.URL) *httputil.ReverseProxy {
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	return proxy
+}
+
 // losingProxy passes everything on to Vault, but loses the answers to requests
 // whose path has a part. It counts those.
 func losingProxy(t *testing.T, part string, lose http.HandlerFunc) (address string, lost *atomic.Int64) {
@@ -75,7 +82,7 @@ func losingProxy(t *testing.T, part string, lose http.HandlerFunc) (address stri
 		t.Fatal(err)
 	}
 	lost = new(atomic.Int64)
-	forward := httputil.NewSingleHostReverseProxy(target)
+	forward := quietProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.URL.Path, part) {
 			forward.ServeHTTP(w, r)
@@ -97,7 +104,7 @@ func holdingProxy(t *testing.T, part string) (address string, asked <-chan struc
 	if err != nil {
 		t.Fatal(err)
 	}
-	forward := httputil.NewSingleHostReverseProxy(target)
+	forward := quietProxy(target)
 	began, release := make(chan struct{}), make(chan struct{})
 	var first sync.Once
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +129,7 @@ func TestVaultsOwnVariablesSayHowToReachIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	var namespaces atomic.Value
-	forward := httputil.NewSingleHostReverseProxy(target)
+	forward := quietProxy(target)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		namespaces.Store(r.Header.Get("X-Vault-Namespace"))
 		r.Header.Del("X-Vault-Namespace") // only Vault Enterprise has any

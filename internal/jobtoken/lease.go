@@ -182,47 +182,6 @@ func (l *Lease) CutShort() time.Duration {
 	return max(0, l.ends.Sub(l.session.ends).Truncate(time.Second))
 }
 
-// KeepAlive renews the lease and its Vault token until the context ends, or
-// until neither can be extended any more.
-func (l *Lease) KeepAlive(ctx context.Context) {
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	if l.session.login != nil {
-		watching.Go(func() { l.watch(ctx, &api.LifetimeWatcherInput{Secret: l.session.login}, &l.session.ends) })
-	}
-	l.watch(ctx, &api.LifetimeWatcherInput{Secret: l.secret, Increment: l.secret.LeaseDuration}, &l.ends)
-}
-
-// watch renews one of the two, and notes when it ends.
-func (l *Lease) watch(ctx context.Context, input *api.LifetimeWatcherInput, ends *time.Time) {
-	watcher, err := l.session.client.NewLifetimeWatcher(input)
-	if err != nil {
-		return // what is not renewable ends when it ends
-	}
-	go watcher.Start()
-	defer watcher.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-watcher.DoneCh():
-			return
-		case renewal := <-watcher.RenewCh():
-			l.mu.Lock()
-			*ends = renewal.RenewedAt.Add(duration(renewal.Secret))
-			l.mu.Unlock()
-		}
-	}
-}
-
-func duration(renewed *api.Secret) time.Duration {
-	seconds := renewed.LeaseDuration
-	if renewed.Auth != nil {
-		seconds = renewed.Auth.LeaseDuration
-	}
-	return time.Duration(seconds) * time.Second
-}
-
 // Save is what another process of the job needs to use the token, and to revoke
 // it.
 func (l *Lease) Save() Saved {
