@@ -100,7 +100,8 @@ func (c *cache) all() ([]string, error) {
 	return filepath.Glob(filepath.Join(c.dir, "*"+tokenFile))
 }
 
-// revoke ends those of the kept tokens that are chosen, and forgets them.
+// revoke ends those of the kept tokens that are chosen, and forgets them. A nil
+// cache keeps none.
 func (c *cache) revoke(ctx context.Context, config jobtoken.Config, chosen func(jobtoken.Saved) bool) error {
 	if c == nil {
 		return nil
