@@ -114,7 +114,7 @@ func TestGitHasANewTokenWhenTheFirstCannotBeRenewedAnyMore(t *testing.T) {
 func TestKillingTheExecOutrightLeavesALeaseThatEnds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	r := w.begin([]string{"api-read", "--ttl", "6s"}, `touch "$0"; exec sleep 1`)
+	r := w.begin([]string{"api-read", "--ttl", "10s"}, `touch "$0"; exec sleep 1`)
 	w.awaitLive(1)
 	killed := time.Now()
 	if err := r.Process.Kill(); err != nil {
