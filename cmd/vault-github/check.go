@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,23 +60,18 @@ func newCheck(t *terminal, c *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.withSession(cmd, func(session *jobtoken.Session) error {
-				fields := asked.Fields()
-				path := "check/" + args[0]
-				if cmd.Flags().Changed("claims") {
-					path = "check-claims/" + args[0]
-					if fields["claims"], err = readClaims(claims, t.in); err != nil {
-						return err
-					}
-				} else {
-					fields = session.Present(fields)
+			var described map[string]any
+			if cmd.Flags().Changed("claims") {
+				if described, err = readClaims(claims, t.in); err != nil {
+					return err
 				}
-				fields["details"] = true
-				secret, err := session.Write(cmd.Context(), session.Path(path), fields)
+			}
+			return c.withSession(cmd, func(session *jobtoken.Session) error {
+				data, err := decide(cmd.Context(), session, args[0], asked, described)
 				if err != nil {
 					return err
 				}
-				return c.showDecision(t, format.value, args[0], secret.Data)
+				return c.showDecision(t, format.value, args[0], data)
 			})
 		},
 	}
@@ -83,6 +79,22 @@ func newCheck(t *terminal, c *connection) *cobra.Command {
 	cmd.Flags().StringVar(&claims, "claims", "", "`FILE` with the claims of the job to decide for, a JSON object; - for standard input")
 	cmd.Flags().Var(&format, "format", "`FORMAT`: one of "+strings.Join(tableFormats, ", "))
 	return cmd
+}
+
+// decide asks the engine for its decision: for this job, or for one that is
+// described by claims.
+func decide(ctx context.Context, session *jobtoken.Session, role string, asked jobtoken.Request, described map[string]any) (map[string]any, error) {
+	fields, path := session.Present(asked.Fields()), "check/"+role
+	if described != nil {
+		fields, path = asked.Fields(), "check-claims/"+role
+		fields["claims"] = described
+	}
+	fields["details"] = true
+	secret, err := session.Write(ctx, session.Path(path), fields)
+	if err != nil || secret == nil {
+		return nil, err
+	}
+	return secret.Data, nil
 }
 
 func readClaims(path string, stdin io.Reader) (map[string]any, error) {
