@@ -78,8 +78,8 @@ func (b *backend) countedRenewal(ctx context.Context, req *logical.Request, d *f
 }
 
 // renewToken lets a lease last longer: as long as the role and the App may be
-// used, by at most the role's ttl from now, up to its max_ttl from issuance,
-// and never past GitHub's end of the token.
+// used, by the increment asked for, at most the role's ttl, from now, up to its
+// max_ttl from issuance, and never past GitHub's end of the token.
 func (b *backend) renewToken(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
 	l, err := recordOf(req)
 	if err != nil {
@@ -104,8 +104,12 @@ func (b *backend) renewToken(ctx context.Context, req *logical.Request, _ *frame
 	if !end.After(now.Add(time.Second)) {
 		return nil, badRequestf("the lease cannot be renewed: it is at its end; read a new token")
 	}
+	ttl := r.leaseTTL(b.System().DefaultLeaseTTL)
+	if asked := req.Secret.Increment; asked > 0 {
+		ttl = min(ttl, asked)
+	}
 	resp := &logical.Response{Secret: req.Secret}
-	resp.Secret.TTL = min(r.leaseTTL(b.System().DefaultLeaseTTL), end.Sub(now)).Truncate(time.Second)
+	resp.Secret.TTL = min(ttl, end.Sub(now)).Truncate(time.Second)
 	// Vault grants the increment that the client asks for up to MaxTTL from
 	// issuance; so MaxTTL ends where this renewal may.
 	resp.Secret.MaxTTL = now.Add(resp.Secret.TTL).Sub(req.Secret.IssueTime).Truncate(time.Second)

@@ -101,6 +101,26 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// TestARenewalLastsNoLongerThanAskedFor: a lease that a job keeps short on purpose
+// stays short.
+func TestARenewalLastsNoLongerThanAskedFor(t *testing.T) {
+	t.Parallel()
+	for increment, want := range map[time.Duration]time.Duration{
+		0: 10 * time.Minute, 30 * time.Second: 30 * time.Second, time.Hour: 10 * time.Minute, -time.Second: 10 * time.Minute,
+	} {
+		t.Run(increment.String(), func(t *testing.T) {
+			t.Parallel()
+			e := newReadyEngine(t)
+			e.mustWriteRole("ci", nil)
+			secret := e.lease("ci")
+			secret.Increment = increment
+			if a := e.renew(secret); a.err != "" || a.Secret.TTL != want {
+				t.Errorf("TTL %s (%s), want %s", a.Secret.TTL, a.err, want)
+			}
+		})
+	}
+}
+
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	down := githubtest.Fault{Match: "DELETE /installation/token", Status: 503, Body: `{}`}
