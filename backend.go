@@ -151,10 +151,14 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (resp
 		return toVault(err)
 	}
 	resp, err = b.Backend.HandleRequest(ctx, req)
-	if err != nil {
-		return toVault(err)
+	if err == nil {
+		return resp, nil
 	}
-	return resp, nil
+	if resp, err = toVault(err); resp.IsError() && req.Operation == logical.RenewOperation {
+		// Vault would show the caller the response's Go syntax.
+		return nil, logical.CodedError(http.StatusBadRequest, resp.Error().Error())
+	}
+	return resp, err
 }
 
 // HandleExistenceCheck looks at the path alone: the parameters are checked, and

@@ -36,7 +36,9 @@ func (c *Client) readToken(resp *github.Response) (*Token, error) {
 	body := newAnswerBody(resp.Body)
 	var answer tokenAnswer
 	if err := answer.read(body); err != nil {
-		return nil, c.undelivered(resp, body.salvage(answer.token), err.Error()+" "+contentType(resp.Response))
+		failure := c.undelivered(resp, body.salvage(answer.token), err.Error()+" "+contentType(resp.Response))
+		failure.cut = body.err != nil
+		return nil, failure
 	}
 	if answer.token == "" {
 		return nil, c.undelivered(resp, "", "the answer holds no token")
@@ -72,7 +74,7 @@ func githubNow(resp *http.Response, ours time.Time) time.Time {
 // undelivered takes back the token of an answer that is refused, as far as the
 // answer shows it, and returns the error. An answer that was cut off shows it
 // too: GitHub sends the token first.
-func (c *Client) undelivered(resp *github.Response, token, reason string) error {
+func (c *Client) undelivered(resp *github.Response, token, reason string) *Error {
 	e := &Error{
 		Kind: Undelivered, Op: mintOp, Status: resp.StatusCode, Message: reason,
 		RequestID: redact(resp.Header.Get("X-Github-Request-Id")),

@@ -71,6 +71,8 @@ type Error struct {
 	// RetryAfter is how long GitHub asks to be left alone; at least a second
 	// when Kind is RateLimited or NotAsked.
 	RetryAfter time.Duration
+	// cut is that the answer ended before its end.
+	cut bool
 	// primary is a rate limit that counts by the hour.
 	primary bool
 	// Err is the cause where GitHub did not answer.

@@ -99,7 +99,7 @@ func isUnreachable(err error) bool {
 	case Timeout:
 		return true
 	case Unavailable, Undelivered:
-		return e.Status == 0 || e.Status >= http.StatusInternalServerError
+		return e.Status == 0 || e.Status >= http.StatusInternalServerError || e.cut
 	default:
 		return false
 	}
