@@ -103,12 +103,30 @@ func newBackend(now func() time.Time) *backend {
 
 // Setup is called once, before any request.
 func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error {
-	if err := b.Backend.Setup(ctx, conf); err != nil {
+	mounted := *conf
+	if conf.System != nil {
+		mounted.System = rememberLocal(conf.System)
+	}
+	if err := b.Backend.Setup(ctx, &mounted); err != nil {
 		return err
 	}
 	b.custodian = githubapp.NewCustodian(b.Logger().Named("custodian"))
 	return nil
 }
+
+// localView remembers whether the mount is local, which never changes: the
+// framework asks Vault before each token.
+type localView struct {
+	logical.SystemView
+	local func() bool
+}
+
+func rememberLocal(view logical.SystemView) localView {
+	return localView{view, sync.OnceValue(view.LocalMount)}
+}
+
+// LocalMount implements logical.SystemView.
+func (v localView) LocalMount() bool { return v.local() }
 
 // stopGrace is how long a stopping plugin waits for the tokens that nobody
 // received; Vault gives it little more.

@@ -1,5 +1,6 @@
 // Command nullplugin is a Vault secrets engine that returns a leased secret at
-// once and does nothing else: the floor that Vault itself sets.
+// once and does nothing else: the floor that Vault itself sets. At token/50ms it
+// waits that long first, as for a GitHub.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/api"
@@ -55,7 +57,14 @@ func factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend,
 	}
 	b.Paths[0].Operations = map[logical.Operation]framework.OperationHandler{
 		logical.ReadOperation: &framework.PathOperation{
-			Callback: func(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
+			Callback: func(ctx context.Context, _ *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+				if wait, err := time.ParseDuration(d.Get("name").(string)); err == nil {
+					select {
+					case <-time.After(wait):
+					case <-ctx.Done():
+						return nil, ctx.Err()
+					}
+				}
 				return b.Secret(secretType).Response(map[string]any{"token": secret}, map[string]any{"token": secret}), nil
 			},
 		},

@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vault-plugin-secrets-github/internal/githubtest"
@@ -35,7 +38,12 @@ const mostRepositories = 500
 
 // serveGitHub is the process: acme has one repository, big has 500.
 func serveGitHub(ctx context.Context) error {
-	server, err := githubtest.Start(githubtest.WithoutValidation())
+	asked := new(atomic.Int64) // but for revocations
+	server, err := githubtest.Start(githubtest.WithoutValidation(), githubtest.WithRequestLog(func(method, path string, _ int) {
+		if method != http.MethodDelete && !strings.HasPrefix(path, "/_bench/") {
+			asked.Add(1)
+		}
+	}))
 	if err != nil {
 		return err
 	}
@@ -51,7 +59,7 @@ func serveGitHub(ctx context.Context) error {
 	for _, organization := range []string{"acme", "big"} {
 		server.Install(app, organization, githubtest.InstallOptions{RepositorySelection: "all", Permissions: permissions})
 	}
-	serveControl(server)
+	serveControl(server, asked)
 	err = json.NewEncoder(os.Stdout).Encode(githubInfo{
 		APIURL: server.APIURL, URL: server.URL, ClientID: app.ClientID, PrivateKey: app.PrivateKeyPEM(), RepositoryID: api.ID,
 	})
@@ -62,7 +70,8 @@ func serveGitHub(ctx context.Context) error {
 	return nil
 }
 
-// counts is what the fake has been asked.
+// counts is what the fake has been asked; Requests are all but revocations, and
+// but the suite's own.
 type counts struct {
 	Minted   int `json:"minted"`
 	Live     int `json:"live"`
@@ -70,17 +79,11 @@ type counts struct {
 }
 
 // serveControl serves the suite: what was asked, and how long it takes to answer.
-func serveControl(server *githubtest.Server) {
+func serveControl(server *githubtest.Server, asked *atomic.Int64) {
 	var mu sync.Mutex
 	fast := func() {}
 	server.Handle("GET /_bench/counts", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		c := counts{Minted: server.Minted(), Live: len(server.LiveTokens())}
-		for _, endpoint := range []string{
-			githubtest.MintToken, "GET /orgs/{org}/installation", "GET /users/{username}/installation",
-			"GET /app", "GET /app/installations/{installation_id}",
-		} {
-			c.Requests += server.Requests(endpoint)
-		}
+		c := counts{Minted: server.Minted(), Live: len(server.LiveTokens()), Requests: int(asked.Load())}
 		_ = json.NewEncoder(w).Encode(c) // an error means that the suite has ended
 	}))
 	server.Handle("PUT /_bench/latency", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +121,8 @@ func startGitHub() (*github, error) {
 }
 
 func (g *github) close() error {
-	if err := g.process.Process.Signal(os.Interrupt); err != nil {
+	// A Control-C has reached it, too.
+	if err := g.process.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("end the fake GitHub: %w", err)
 	}
 	return g.process.Wait()

@@ -34,13 +34,14 @@ type size struct {
 	requests  int // of each round
 	slow      int // requests of the comparison with a GitHub that takes its time
 	large     int // answers with 500 repositories
+	fresh     int // processes whose first such answer is looked at
 	liveLease int // leases that are live at once
 	tokens    int // tokens that are made before memory is looked at again
 }
 
 var (
-	full  = size{rounds: 7, requests: 4000, slow: 3000, large: 100, liveLease: 10_000, tokens: 100_000}
-	quick = size{rounds: 3, requests: 600, slow: 600, large: 20, liveLease: 500, tokens: 2_000}
+	full  = size{rounds: 7, requests: 4000, slow: 3000, large: 100, fresh: 9, liveLease: 10_000, tokens: 100_000}
+	quick = size{rounds: 3, requests: 600, slow: 600, large: 20, fresh: 3, liveLease: 500, tokens: 2_000}
 )
 
 func run(ctx context.Context, args []string) error {

@@ -195,6 +195,34 @@ func (w *world) findProcesses(ctx context.Context) error {
 		}
 	}
 	w.vaultPID = w.vault.PID()
+	return w.readProcesses()
+}
+
+// restartEngine replaces the engine's process, and waits until the old one is gone.
+func (w *world) restartEngine(ctx context.Context) error {
+	if _, err := w.root.Sys().ReloadPluginWithContext(ctx, &api.ReloadPluginInput{Plugin: enginePlugin}); err != nil {
+		return fmt.Errorf("restart the engine: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, restartTimeout)
+	defer cancel()
+	for {
+		err := w.readProcesses()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("restart the engine: %w", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// restartTimeout is more than go-plugin lets a process that it asked to end.
+const restartTimeout = 15 * time.Second
+
+// readProcesses finds the one process of each plugin.
+func (w *world) readProcesses() error {
 	for plugin, pid := range map[string]*int{enginePlugin: &w.enginePID, nullPlugin: &w.nullPID} {
 		found, err := w.vault.PluginProcesses(plugin)
 		if err != nil {
@@ -219,6 +247,7 @@ var (
 	presentTarget  = target{method: http.MethodPost, path: "github/token/bound", idToken: true}
 	largeTarget    = target{method: http.MethodGet, path: "github/token/large"}
 	nullTarget     = target{method: http.MethodGet, path: "null/token/x"}
+	waitTarget     = target{method: http.MethodGet, path: "null/token/50ms"}
 	errNotAnswered = errors.New("a request was not answered with 200")
 )
 
@@ -228,6 +257,9 @@ func (w *world) load(ctx context.Context, t target, o load.Options) (load.Result
 		o.Body = []byte(`{"id_token":"` + w.idToken() + `"}`)
 	}
 	r, err := load.Run(ctx, o)
+	if err == nil {
+		err = ctx.Err() // an interrupted run is not one that was refused
+	}
 	if err == nil && r.OK() != o.Requests {
 		err = fmt.Errorf("%w: %s: %s", errNotAnswered, t.path, r.FirstError)
 	}
@@ -279,7 +311,7 @@ func (w *world) barrierOperations(ctx context.Context) (float64, error) {
 	}
 	found := barrierCounts.FindAllSubmatch(text, -1)
 	if len(found) == 0 {
-		return 0, errors.New("Vault's metrics do not tell of its storage")
+		return 0, errors.New("no counts of the storage in the metrics of Vault")
 	}
 	var sum float64
 	for _, match := range found {

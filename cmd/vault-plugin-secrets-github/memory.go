@@ -6,8 +6,8 @@ import (
 )
 
 // gcPercent lets the heap, a few megabytes of which live, grow fivefold between
-// two collections: at Go's own setting they took an eighth of the CPU time of a
-// token. See bench/PROFILE.md.
+// two collections, which halves what they take of the CPU time of a token. See
+// bench/PROFILE.md.
 const gcPercent = 400
 
 // collectSeldom sets how often garbage is collected, unless the environment does.

@@ -1,6 +1,7 @@
 package githubapp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -166,10 +167,11 @@ func (a *tokenAnswer) readMember(d *jsontext.Decoder, name jsontext.Value) (err 
 		a.permissions = map[string]string{}
 		err = readObject(d, a.readPermission)
 	case `"repositories"`:
+		inner := jsontext.NewDecoder(bytes.NewReader(nil))
 		err = readArray(d, func(d *jsontext.Decoder) error {
-			var r Repository
-			defer func() { a.repositories = append(a.repositories, r) }()
-			return readObject(d, r.readMember)
+			r, err := readRepository(d, inner)
+			a.repositories = append(a.repositories, r)
+			return err
 		})
 	default:
 		err = d.SkipValue()
@@ -184,6 +186,29 @@ func (a *tokenAnswer) readPermission(d *jsontext.Decoder, name jsontext.Value) e
 	}
 	a.permissions[string(decoded)], err = readString(d)
 	return err
+}
+
+// errFound ends the reading of a repository before its end.
+var errFound = errors.New("the id and the name are read")
+
+// readRepository reads a repository with the inner decoder, until it has seen
+// what is wanted: that is faster than to pass over the rest member by member.
+func readRepository(d, inner *jsontext.Decoder) (r Repository, err error) {
+	whole, err := d.ReadValue()
+	if err != nil {
+		return r, err
+	}
+	inner.Reset(bytes.NewReader(whole), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	err = readObject(inner, func(d *jsontext.Decoder, name jsontext.Value) error {
+		if err := r.readMember(d, name); err != nil || r.ID == 0 || r.Name == "" {
+			return err
+		}
+		return errFound
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return r, err
 }
 
 func (r *Repository) readMember(d *jsontext.Decoder, name jsontext.Value) (err error) {
