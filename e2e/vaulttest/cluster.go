@@ -95,10 +95,7 @@ func (c *Cluster) initialize(ctx context.Context) error {
 	if client, err = c.Root().API(); err != nil {
 		return err
 	}
-	if err := enableAudit(ctx, client); err != nil {
-		return err
-	}
-	return promoteAtOnce(ctx, client)
+	return enableAudit(ctx, client)
 }
 
 func enableAudit(ctx context.Context, client *api.Client) error {
@@ -112,19 +109,8 @@ func enableAudit(ctx context.Context, client *api.Client) error {
 	return nil
 }
 
-// promoteAtOnce lets nodes that join vote soon: Vault's default is to watch them
-// for ten seconds.
-func promoteAtOnce(ctx context.Context, client *api.Client) error {
-	_, err := client.Logical().WriteWithContext(ctx, "sys/storage/raft/autopilot/configuration", map[string]any{
-		"server_stabilization_time": "1s",
-	})
-	if err != nil {
-		return fmt.Errorf("configure raft's autopilot: %w", err)
-	}
-	return nil
-}
-
-// awaitVoters waits until the cluster survives the loss of a node.
+// awaitVoters waits until the cluster survives the loss of as many nodes as it
+// ever will.
 func (c *Cluster) awaitVoters(ctx context.Context) error {
 	client, err := c.Root().API()
 	if err != nil {
@@ -133,12 +119,27 @@ func (c *Cluster) awaitVoters(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	return poll(ctx, func() error {
-		state, err := client.Sys().RaftAutopilotStateWithContext(ctx)
-		switch {
-		case err != nil:
-			return fmt.Errorf("ask for raft's state: %w", err)
-		case len(state.Voters) < len(c.Nodes):
-			return fmt.Errorf("%d of %d nodes may vote", len(state.Voters), len(c.Nodes))
+		answer, err := client.Logical().ReadRawWithContext(ctx, "sys/storage/raft/configuration")
+		if err != nil {
+			return fmt.Errorf("ask for raft's configuration: %w", err)
+		}
+		defer answer.Body.Close()
+		var raft struct {
+			Data struct {
+				Config struct{ Servers []struct{ Voter bool } }
+			}
+		}
+		if err := answer.DecodeJSON(&raft); err != nil {
+			return fmt.Errorf("read raft's configuration: %w", err)
+		}
+		voters := 0
+		for _, server := range raft.Data.Config.Servers {
+			if server.Voter {
+				voters++
+			}
+		}
+		if voters < len(c.Nodes) {
+			return fmt.Errorf("%d of %d nodes may vote", voters, len(c.Nodes))
 		}
 		return nil
 	})

@@ -141,7 +141,9 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(n.binary, "server", "-config="+n.configFile())
-	cmd.Dir, cmd.Env = n.dir, bareEnv(n.dir)
+	// Nodes that join may vote at once, and not after autopilot has watched them
+	// for a while.
+	cmd.Dir, cmd.Env = n.dir, append(bareEnv(n.dir), "VAULT_RAFT_AUTOPILOT_DISABLE=true")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{n.hold}
 	if err := n.run(cmd); err != nil {
@@ -234,19 +236,34 @@ func (n *Node) AwaitActive(ctx context.Context) error {
 }
 
 func (n *Node) isActive(ctx context.Context) error {
+	health, err := n.health(ctx)
+	if err == nil && (health.Sealed || health.Standby) {
+		return fmt.Errorf("not the active node: %+v", health)
+	}
+	return err
+}
+
+// Serves reports whether the node runs, unsealed: it serves requests or passes
+// them on.
+func (n *Node) Serves(ctx context.Context) bool {
+	if !n.Running() {
+		return false
+	}
+	health, err := n.health(ctx)
+	return err == nil && !health.Sealed
+}
+
+func (n *Node) health(ctx context.Context) (*api.HealthResponse, error) {
 	client, err := n.Client("").API()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client.SetMaxRetries(0)
 	health, err := client.Sys().HealthWithContext(ctx)
-	switch {
-	case err != nil:
-		return fmt.Errorf("ask for Vault's health: %w", err)
-	case health.Sealed || health.Standby:
-		return fmt.Errorf("not the active node: %+v", health)
+	if err != nil {
+		return nil, fmt.Errorf("ask for Vault's health: %w", err)
 	}
-	return nil
+	return health, nil
 }
 
 // Stop asks the server to shut down, and waits until it has.
