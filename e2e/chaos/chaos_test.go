@@ -159,7 +159,7 @@ func (c *chaos) probe(node *api.Client) error {
 	impatient.SetToken(cluster.RootToken)
 	impatient.SetMaxRetries(0)
 	began := time.Now()
-	secret, err := readToken(c.t.Context(), impatient)
+	secret, err := tokenRequest.within(c.t.Context()).send(impatient)
 	if err != nil {
 		return err
 	}

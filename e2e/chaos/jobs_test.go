@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -110,11 +109,9 @@ func (j *job) finish(h *holding) {
 func (j *job) logIn(ctx context.Context) bool {
 	j.node = rand.IntN(len(j.load.nodes))
 	for ; ctx.Err() == nil; j.pause(ctx) {
-		secret, err := j.ask("log in", j.load.nodes, func(vault *api.Client) (*api.Secret, error) {
-			return vault.Logical().Write("auth/"+auth+"/login", map[string]any{
-				"role": "ci", "jwt": j.world.issuer.Sign(oidctest.GitHubActionsClaims(nil)),
-			})
-		})
+		secret, err := j.ask("log in", j.load.nodes, request{path: "auth/" + auth + "/login", fields: map[string]any{
+			"role": "ci", "jwt": j.world.issuer.Sign(oidctest.GitHubActionsClaims(nil)),
+		}})
 		if err != nil {
 			continue
 		}
@@ -140,9 +137,7 @@ func (j *job) logOut() {
 	for _, h := range j.held {
 		j.ledger.end(h.record)
 	}
-	_, err := j.ask("log out", j.nodes, func(vault *api.Client) (*api.Secret, error) {
-		return vault.Logical().Write("auth/token/revoke-self", nil)
-	})
+	_, err := j.ask("log out", j.nodes, request{path: "auth/token/revoke-self", fields: map[string]any{}, noContent: true})
 	if err != nil {
 		return
 	}
@@ -156,9 +151,7 @@ func (j *job) take() *holding {
 	patience, cancel := j.patience()
 	defer cancel()
 	began := time.Now()
-	secret, err := j.ask("take", j.nodes, func(vault *api.Client) (*api.Secret, error) {
-		return readToken(patience, vault)
-	})
+	secret, err := j.ask("take", j.nodes, tokenRequest.within(patience))
 	p := j.ledger.current()
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -174,20 +167,6 @@ func (j *job) take() *holding {
 	j.use(h)
 	j.lookUp(h)
 	return h
-}
-
-// readToken is api.Logical.Read, but that a 404 is an error.
-func readToken(ctx context.Context, vault *api.Client) (*api.Secret, error) {
-	answer, err := vault.Logical().ReadRawWithContext(ctx, mount+"/token/"+role)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	secret, err := api.ParseSecret(answer.Body)
-	if err == nil && secret == nil {
-		err = fmt.Errorf("%s without a body", answer.Status)
-	}
-	return secret, err
 }
 
 // hold remembers a token that was received.
@@ -225,22 +204,13 @@ func (j *job) lookUp(h *holding) { _, _ = j.onLease(h, "lookup", nil) }
 // onLease does something with the lease of a token. Only a lease that has ended
 // may be unknown.
 func (j *job) onLease(h *holding, what string, fields map[string]any) (*api.Secret, error) {
-	body := map[string]any{"lease_id": h.lease}
-	maps.Copy(body, fields)
-	return j.ask(what, j.nodes, func(vault *api.Client) (*api.Secret, error) {
-		secret, err := vault.Logical().Write("sys/leases/"+what, body)
-		if err != nil && !j.isGood(h) && isUnknownLease(err) {
-			return nil, errLeaseEnded
-		}
-		return secret, err
-	})
-}
-
-var errLeaseEnded = errors.New("the lease has ended")
-
-func isUnknownLease(err error) bool {
-	status, text := explain(err)
-	return status == http.StatusBadRequest && (text == "lease not found" || text == "invalid lease")
+	r := request{path: "sys/leases/" + what, fields: map[string]any{"lease_id": h.lease}, noContent: what == "revoke"}
+	maps.Copy(r.fields, fields)
+	r.mayFail = func(err error) bool {
+		status, text := explain(err)
+		return !j.isGood(h) && status == http.StatusBadRequest && (text == "lease not found" || text == "invalid lease")
+	}
+	return j.ask(what, j.nodes, r)
 }
 
 func (j *job) renew(h *holding) {
@@ -268,10 +238,10 @@ func (j *job) revoke(h *holding, sync bool) {
 }
 
 // ask sends a request to the job's node, and notes what error comes of it.
-func (j *job) ask(what string, nodes []*api.Client, request func(*api.Client) (*api.Secret, error)) (*api.Secret, error) {
+func (j *job) ask(what string, nodes []*api.Client, r request) (*api.Secret, error) {
 	before := j.ledger.current()
-	secret, err := request(nodes[j.node])
-	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errLeaseEnded) {
+	secret, err := r.send(nodes[j.node])
+	if err != nil && !errors.Is(err, context.Canceled) && (r.mayFail == nil || !r.mayFail(err)) {
 		j.errors.add(what, err, before, j.ledger.current())
 		j.node = rand.IntN(len(nodes))
 	}

@@ -191,20 +191,6 @@ func (l *ledger) isGood(r *record) bool {
 	return !r.ending && time.Now().Before(r.good.Add(-clockGrain))
 }
 
-// unsettled returns the live tokens seen before some time that should be dead:
-// nobody received them, or their lease is over.
-func (l *ledger) unsettled(before time.Time) []*record {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var waiting []*record
-	for _, r := range l.alive {
-		if r.seen.Before(before) && !r.lost && (!r.received || time.Now().After(r.over)) {
-			waiting = append(waiting, r)
-		}
-	}
-	return waiting
-}
-
 // settle waits until every token is dead that should be by some time, or has had
 // its time: one that nobody received, or whose lease is over then.
 func (l *ledger) settle(ctx context.Context, by time.Time) {
