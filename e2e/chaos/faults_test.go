@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,26 +33,28 @@ const inFlight = workers + keepers + 1
 // connection, no active node, a node that is sealed or has just stood down.
 var vaultDown = []int{broken, http.StatusInternalServerError, http.StatusServiceUnavailable}
 
-// faults are in an order that lets each be seen by itself; those that may lose
-// tokens come first, so that there is time to see what becomes of these.
+// faults are in an order that lets each be seen by itself: those that may lose
+// tokens come early, so that there is time to see what becomes of these. No lease
+// may end for half a minute after the leader was killed, for its plugin lives on
+// and must leave tokens alone whose leases it hears no more of.
 var faults = []fault{
 	{name: "none", strike: nothing},
 	{name: "leader killed", strike: killLeader, mayLose: inFlight, refusals: vaultDown},
-	{name: "every node killed", strike: killAll, lasting: true, mayLose: inFlight, refusals: vaultDown},
 	{name: "plugin killed", strike: killPlugin, mayLose: inFlight, refusals: []int{http.StatusInternalServerError}},
 	{name: "GitHub's answers are lost", strike: loseAnswers, lasting: true, mayLose: lostAnswers,
 		refusals: []int{http.StatusFailedDependency}},
 	{name: "standby killed", strike: killStandby, refusals: vaultDown},
 	{name: "leader stepped down", strike: stepDown, refusals: vaultDown},
+	{name: "every node killed", strike: killAll, lasting: true, mayLose: inFlight, refusals: vaultDown},
 	{name: "leader sealed", strike: sealLeader, refusals: vaultDown},
 	{name: "plugin upgraded", strike: upgradePlugin, refusals: []int{http.StatusInternalServerError}},
-	{name: "GitHub refuses connections", strike: refuseConnections, lasting: true, refusals: []int{http.StatusBadGateway}},
+	{name: "GitHub refuses connections", strike: refuseConnections, lasting: true, refusals: []int{http.StatusBadGateway, http.StatusServiceUnavailable}},
 	{name: "GitHub resets connections", strike: inject(githubtest.Outage()), lasting: true,
-		refusals: []int{http.StatusFailedDependency, http.StatusBadGateway}},
+		refusals: []int{http.StatusFailedDependency, http.StatusBadGateway, http.StatusServiceUnavailable}},
 	{name: "GitHub limits the rate", strike: inject(githubtest.SecondaryRateLimit(http.StatusForbidden, time.Second)), lasting: true,
 		refusals: []int{http.StatusTooManyRequests}},
 	{name: "GitHub answers too late", strike: inject(githubtest.Fault{LateBy: requestTimeout + time.Second}), lasting: true,
-		refusals: []int{http.StatusGatewayTimeout}},
+		refusals: []int{http.StatusGatewayTimeout, http.StatusServiceUnavailable}},
 	{name: "GitHub's answers are cut off", strike: inject(githubtest.Fault{Truncate: true}), lasting: true,
 		refusals: []int{http.StatusFailedDependency}},
 	{name: "App's key replaced", strike: replaceKey},
@@ -62,11 +65,22 @@ var faults = []fault{
 // explains reports whether the fault is reason for an error. What the engine
 // refuses to do with a lease Vault passes on as 400.
 func (f fault) explains(what string, status int, text string) bool {
-	if status == http.StatusBadRequest && strings.HasPrefix(text, "failed to "+what+" entry: ") {
+	switch {
+	case status == http.StatusBadRequest && strings.HasPrefix(text, "failed to "+what+" entry: "):
 		return len(f.refusals) > 0
+	case status == http.StatusInternalServerError && !ofVault.MatchString(text):
+		return false
 	}
-	return slices.Contains(f.refusals, status) && text != ""
+	return text != "" && slices.Contains(f.refusals, status)
 }
+
+// ofVault matches what Vault says with status 500 when a node, its storage or the
+// plugin has gone in the middle of a request.
+var ofVault = regexp.MustCompile(`^(.* )?(` + strings.Join([]string{
+	"local node not active but active cluster node not found", "Vault is sealed", "Vault is in standby mode",
+	"internal error", "context canceled", "node is not the leader", "leadership lost while committing log",
+	"plugin is shut down", "rpc error: code = (Unavailable|Canceled) .*",
+}, "|") + `)$`)
 
 func nothing(*chaos) func() { return nil }
 
