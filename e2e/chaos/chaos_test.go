@@ -52,7 +52,7 @@ func newChaos(t *testing.T) *chaos {
 		length, ttl = 30*time.Second, 20*time.Second
 	}
 	c := &chaos{t: t, world: newWorld(t), nextEngine: buildEngine(t, "v99.0.0"), length: length}
-	c.ledger = newLedger(c.world.github)
+	c.ledger = newLedger(c.world.github, length)
 	c.load = &load{world: c.world, ledger: c.ledger, errors: &errorLog{}, ttl: ttl}
 	for _, n := range cluster.Nodes {
 		client, err := n.Client("").API()
@@ -103,7 +103,7 @@ func (c *chaos) start() (stop func()) {
 // suffer lets a fault strike, and returns when it is over and the jobs have what
 // they ask for.
 func (c *chaos) suffer(f fault) {
-	p := &phase{fault: f, length: c.length}
+	p := &phase{fault: f}
 	c.phases = append(c.phases, p)
 	c.ledger.begin(p)
 	since := time.Now()
@@ -203,10 +203,10 @@ func (c *chaos) active() *vaulttest.Node {
 	return active
 }
 
-// resume lets a node that was killed or sealed serve again.
-func (c *chaos) resume(n *vaulttest.Node) {
+// resume lets nodes that were killed or sealed serve again.
+func (c *chaos) resume(nodes ...*vaulttest.Node) {
 	c.t.Helper()
-	c.must(cluster.Resume(c.t.Context(), n))
+	c.must(cluster.Resume(c.t.Context(), nodes...))
 }
 
 func (c *chaos) must(err error) {

@@ -177,14 +177,7 @@ func killAll(c *chaos) func() {
 	for _, n := range cluster.Nodes {
 		c.must(n.Kill())
 	}
-	return func() {
-		for _, n := range cluster.Nodes {
-			c.must(n.Start(c.t.Context()))
-		}
-		for _, n := range cluster.Nodes {
-			c.resume(n)
-		}
-	}
+	return func() { c.resume(cluster.Nodes...) }
 }
 
 func hangUp(c *chaos) func() {

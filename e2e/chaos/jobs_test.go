@@ -206,11 +206,13 @@ func (j *job) lookUp(h *holding) { _, _ = j.onLease(h, "lookup", nil) }
 func (j *job) onLease(h *holding, what string, fields map[string]any) (*api.Secret, error) {
 	r := request{path: "sys/leases/" + what, fields: map[string]any{"lease_id": h.lease}, noContent: what == "revoke"}
 	maps.Copy(r.fields, fields)
-	r.mayFail = func(err error) bool {
-		status, text := explain(err)
-		return !j.isGood(h) && status == http.StatusBadRequest && (text == "lease not found" || text == "invalid lease")
-	}
+	r.mayFail = func(err error) bool { return !j.isGood(h) && isUnknownLease(err) }
 	return j.ask(what, j.nodes, r)
+}
+
+func isUnknownLease(err error) bool {
+	status, text := explain(err)
+	return status == http.StatusBadRequest && (text == "lease not found" || text == "invalid lease")
 }
 
 func (j *job) renew(h *holding) {
@@ -232,9 +234,16 @@ func (j *job) revoke(h *holding, sync bool) {
 		return
 	}
 	j.ledger.ended(h.record)
-	if status := j.world.useToken(h.token); sync && status != http.StatusUnauthorized {
+	if status := j.world.useToken(h.token); sync && status != http.StatusUnauthorized && j.isGone(h) {
 		j.ledger.complain("GitHub answers %d to the token of a revoked lease", status)
 	}
+}
+
+// isGone reports whether Vault knows the lease no more. It may after a revocation
+// that succeeded: Vault's client takes redirects to and fro for a success.
+func (j *job) isGone(h *holding) bool {
+	_, err := j.onLease(h, "lookup", nil)
+	return err != nil && isUnknownLease(err)
 }
 
 // ask sends a request to the job's node, and notes what error comes of it.

@@ -11,7 +11,7 @@ import (
 
 const (
 	// orphanLimit is how soon a token must be dead that nobody received, or whose
-	// lease has ended, counted from the end of the fault that kept it alive.
+	// lease has ended, but for the time of the fault that kept it alive.
 	orphanLimit = time.Minute
 	// clockGrain is by how much a lease may be shorter than Vault says: it counts
 	// in whole seconds.
@@ -26,6 +26,9 @@ const (
 // where the two do not agree.
 type ledger struct {
 	github *githubtest.Server
+	// limit is how long a token may live that should be dead: orphanLimit and the
+	// length of a fault.
+	limit time.Duration
 
 	mu         sync.Mutex
 	tokens     map[string]*record // by value
@@ -48,8 +51,11 @@ type record struct {
 	lost bool
 }
 
-func newLedger(github *githubtest.Server) *ledger {
-	return &ledger{github: github, tokens: map[string]*record{}, alive: map[string]*record{}, phase: &phase{}}
+func newLedger(github *githubtest.Server, faultLength time.Duration) *ledger {
+	return &ledger{
+		github: github, limit: orphanLimit + faultLength,
+		tokens: map[string]*record{}, alive: map[string]*record{}, phase: &phase{},
+	}
 }
 
 // begin starts a phase. Tokens that are on their way to a job belong to it: what
@@ -119,7 +125,7 @@ func (l *ledger) died(r *record, now time.Time) {
 	switch {
 	case !r.received:
 		r.phase.late++
-		if age := now.Sub(r.seen); age > orphanLimit+r.phase.length {
+		if age := now.Sub(r.seen); age > l.limit {
 			l.violate("%s: a token that nobody received was revoked after %s only", r.phase, age.Round(time.Second))
 		}
 	case !r.ending && now.Before(r.good.Add(-clockGrain)):
@@ -216,7 +222,7 @@ func (l *ledger) awaitDeath(by time.Time) (waiting int) {
 		}
 		switch {
 		case r.lost || due.After(by):
-		case time.Now().Before(due.Add(orphanLimit + r.phase.length)):
+		case time.Now().Before(due.Add(l.limit)):
 			waiting++
 		default:
 			l.giveUp(r)

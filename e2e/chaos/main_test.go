@@ -52,7 +52,11 @@ func run(m *testing.M) (code int, err error) {
 	if _, err := addEngine(context.Background(), filepath.Join(bin, pluginName), pluginName); err != nil {
 		return 1, err
 	}
-	code = m.Run()
+	if code = m.Run(); code != 0 {
+		for _, n := range cluster.Nodes {
+			fmt.Fprintf(os.Stderr, "The log of the node at %s ends with:\n%s", n.Addr, n.LogTail(50))
+		}
+	}
 	return code, leaks.CheckFiles(logFiles()...)
 }
 

@@ -19,9 +19,6 @@ import (
 // phase is the time from one fault to the next.
 type phase struct {
 	fault
-	// length is how long a lasting fault lasts.
-	length time.Duration
-
 	// What became of requests for tokens that ended in this phase.
 	served, refused, left atomic.Int64
 	// late and window are tokens that nobody received: those revoked since, and

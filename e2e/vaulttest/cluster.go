@@ -39,24 +39,8 @@ func StartCluster(ctx context.Context, binary string, size int, config ...string
 	if err := os.Mkdir(c.pluginDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("make the plugin directory: %w", err)
 	}
-	for i := range size {
-		n, err := newNode(w, binary, fmt.Sprintf("n%d", i+1), c.Nodes...)
-		if err != nil {
-			return nil, err
-		}
-		c.Nodes = append(c.Nodes, n)
-		if err := n.configure(config); err != nil {
-			return nil, err
-		}
-		if err := n.Start(ctx); err != nil {
-			return nil, err
-		}
-		if i == 0 {
-			err = c.initialize(ctx)
-		} else {
-			err = n.Unseal(ctx, c.unsealKey)
-		}
-		if err != nil {
+	for range size {
+		if err := c.addNode(ctx, binary, config); err != nil {
 			return nil, err
 		}
 	}
@@ -72,6 +56,25 @@ func (c *Cluster) Close() error {
 		}
 	}
 	return errors.Join(failed, killProcessesIn(c.pluginDir()), c.workspace.close())
+}
+
+// addNode starts the first node, or one that joins those before it.
+func (c *Cluster) addNode(ctx context.Context, binary string, config []string) error {
+	n, err := newNode(c.workspace, binary, fmt.Sprintf("n%d", len(c.Nodes)+1), c.Nodes...)
+	if err != nil {
+		return err
+	}
+	c.Nodes = append(c.Nodes, n)
+	if err := n.configure(config); err != nil {
+		return err
+	}
+	if len(c.Nodes) > 1 {
+		return c.Resume(ctx, n)
+	}
+	if err := n.Start(ctx); err != nil {
+		return err
+	}
+	return c.initialize(ctx)
 }
 
 // initialize makes a Vault of the first node.
@@ -119,30 +122,35 @@ func (c *Cluster) awaitVoters(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	return poll(ctx, func() error {
-		answer, err := client.Logical().ReadRawWithContext(ctx, "sys/storage/raft/configuration")
-		if err != nil {
-			return fmt.Errorf("ask for raft's configuration: %w", err)
+		count, err := voters(ctx, client)
+		if err == nil && count < len(c.Nodes) {
+			return fmt.Errorf("%d of %d nodes may vote", count, len(c.Nodes))
 		}
-		defer answer.Body.Close()
-		var raft struct {
-			Data struct {
-				Config struct{ Servers []struct{ Voter bool } }
-			}
-		}
-		if err := answer.DecodeJSON(&raft); err != nil {
-			return fmt.Errorf("read raft's configuration: %w", err)
-		}
-		voters := 0
-		for _, server := range raft.Data.Config.Servers {
-			if server.Voter {
-				voters++
-			}
-		}
-		if voters < len(c.Nodes) {
-			return fmt.Errorf("%d of %d nodes may vote", voters, len(c.Nodes))
-		}
-		return nil
+		return err
 	})
+}
+
+// voters counts the nodes that raft counts on.
+func voters(ctx context.Context, client *api.Client) (count int, err error) {
+	answer, err := client.Logical().ReadRawWithContext(ctx, "sys/storage/raft/configuration")
+	if err != nil {
+		return 0, fmt.Errorf("ask for raft's configuration: %w", err)
+	}
+	defer answer.Body.Close()
+	var raft struct {
+		Data struct {
+			Config struct{ Servers []struct{ Voter bool } }
+		}
+	}
+	if err := answer.DecodeJSON(&raft); err != nil {
+		return 0, fmt.Errorf("read raft's configuration: %w", err)
+	}
+	for _, server := range raft.Data.Config.Servers {
+		if server.Voter {
+			count++
+		}
+	}
+	return count, nil
 }
 
 // Root speaks for the root token to the first node.
@@ -154,7 +162,7 @@ func (c *Cluster) Active(ctx context.Context) (active *Node, err error) {
 	defer cancel()
 	err = poll(ctx, func() error {
 		for _, n := range c.Nodes {
-			if n.Running() && n.isActive(ctx) == nil {
+			if n.isActive(ctx) == nil {
 				active = n
 				return nil
 			}
@@ -171,22 +179,35 @@ func (c *Cluster) Standby(ctx context.Context) (*Node, error) {
 		return nil, err
 	}
 	for _, n := range c.Nodes {
-		if n != active && n.Running() {
+		if n != active && n.Serves(ctx) {
 			return n, nil
 		}
 	}
 	return nil, errors.New("the cluster has no standby")
 }
 
-// Resume starts the node if it does not run, unseals it, and waits until it
-// serves requests or passes them on.
-func (c *Cluster) Resume(ctx context.Context, n *Node) error {
-	if !n.Running() {
+// Resume starts nodes that do not run, unseals all, and waits until they serve
+// requests or pass them on.
+func (c *Cluster) Resume(ctx context.Context, nodes ...*Node) error {
+	for _, n := range nodes {
+		if n.Running() {
+			continue
+		}
 		if err := n.Start(ctx); err != nil {
 			return err
 		}
 	}
-	return n.Unseal(ctx, c.unsealKey)
+	for _, n := range nodes {
+		if err := n.Unseal(ctx, c.unsealKey); err != nil {
+			return err
+		}
+	}
+	for _, n := range nodes { // only a majority finds a leader
+		if err := n.AwaitLeader(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Cluster) pluginDir() string { return filepath.Join(c.workspace.dir, pluginDir) }

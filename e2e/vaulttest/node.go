@@ -18,8 +18,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/vault/api"
 )
 
 const (
@@ -191,8 +189,7 @@ func (n *Node) awaitAnswer(ctx context.Context) error {
 	})
 }
 
-// Unseal unseals the node, once it has joined its cluster, and waits until it
-// serves requests or passes them on.
+// Unseal unseals the node, once it has joined its cluster.
 func (n *Node) Unseal(ctx context.Context, key string) error {
 	client, err := n.Client("").API()
 	if err != nil {
@@ -211,21 +208,31 @@ func (n *Node) Unseal(ctx context.Context, key string) error {
 			if _, err := client.Sys().UnsealWithContext(ctx, key); err != nil {
 				return fmt.Errorf("unseal Vault: %w", err)
 			}
-			return errors.New("unsealed just now")
+			return errors.New("not unsealed yet")
 		}
-		return n.knowsLeader(ctx, client)
+		return nil
 	})
 }
 
-func (n *Node) knowsLeader(ctx context.Context, client *api.Client) error {
-	leader, err := client.Sys().LeaderWithContext(ctx)
-	switch {
-	case err != nil:
-		return fmt.Errorf("ask who is the active node: %w", err)
-	case !leader.IsSelf && leader.LeaderClusterAddress == "":
-		return errors.New("the node knows of no active node")
+// AwaitLeader waits until the node serves requests, or knows whom to pass them on
+// to.
+func (n *Node) AwaitLeader(ctx context.Context) error {
+	client, err := n.Client("").API()
+	if err != nil {
+		return err
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return poll(ctx, func() error {
+		leader, err := client.Sys().LeaderWithContext(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf("ask who is the active node: %w", err)
+		case !leader.IsSelf && leader.LeaderClusterAddress == "":
+			return errors.New("the node knows of no active node")
+		}
+		return nil
+	})
 }
 
 // AwaitActive waits until the node is the one that serves requests.
@@ -237,8 +244,8 @@ func (n *Node) AwaitActive(ctx context.Context) error {
 
 func (n *Node) isActive(ctx context.Context) error {
 	health, err := n.health(ctx)
-	if err == nil && (health.Sealed || health.Standby) {
-		return fmt.Errorf("not the active node: %+v", health)
+	if err == nil && health != activeHealth {
+		return fmt.Errorf("not the active node: its health is %d", health)
 	}
 	return err
 }
@@ -246,24 +253,26 @@ func (n *Node) isActive(ctx context.Context) error {
 // Serves reports whether the node runs, unsealed: it serves requests or passes
 // them on.
 func (n *Node) Serves(ctx context.Context) bool {
-	if !n.Running() {
-		return false
-	}
 	health, err := n.health(ctx)
-	return err == nil && !health.Sealed
+	return err == nil && (health == activeHealth || health == standbyHealth)
 }
 
-func (n *Node) health(ctx context.Context) (*api.HealthResponse, error) {
-	client, err := n.Client("").API()
+// The statuses of sys/health for nodes that serve requests and that pass them on.
+const (
+	activeHealth  = http.StatusOK
+	standbyHealth = http.StatusTooManyRequests
+)
+
+func (n *Node) health(ctx context.Context) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, n.Addr+"/v1/sys/health", nil)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	client.SetMaxRetries(0)
-	health, err := client.Sys().HealthWithContext(ctx)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask for Vault's health: %w", err)
+		return 0, fmt.Errorf("ask for Vault's health: %w", err)
 	}
-	return health, nil
+	return resp.StatusCode, resp.Body.Close()
 }
 
 // Stop asks the server to shut down, and waits until it has.
