@@ -30,8 +30,8 @@ func TestJobOnAStandby(t *testing.T) {
 		t.Errorf("GitHub made %d tokens, not one", minted)
 	}
 	lease := map[string]any{"lease_id": secret.LeaseID}
-	if renewed := job.Post(t, "sys/leases/renew", lease).Secret(t); renewed.LeaseDuration != 60 {
-		t.Errorf("renewed it lasts %d s, not 60", renewed.LeaseDuration)
+	if renewed := job.Post(t, "sys/leases/renew", lease).Secret(t).LeaseDuration; renewed > 60 || renewed < 55 {
+		t.Errorf("renewed it lasts %d s, not 60", renewed)
 	}
 	lease["sync"] = true
 	if a := job.Post(t, "sys/leases/revoke", lease); a.Status != http.StatusNoContent {
