@@ -33,31 +33,35 @@ const inFlight = workers + keepers + 1
 // connection, no active node, a node that is sealed or has just stood down.
 var vaultDown = []int{broken, http.StatusInternalServerError, http.StatusServiceUnavailable}
 
-// faults are in an order that lets each be seen by itself: those that may lose
-// tokens come early, so that there is time to see what becomes of these. No lease
-// may end for half a minute after the leader was killed, for its plugin lives on
-// and must leave tokens alone whose leases it hears no more of.
+// faults are in an order that lets each be seen by itself:
+//   - the plugin of a leader that was killed lives on, so no lease may end for half
+//     a minute after it, that tokens are left alone whose leases are renewed;
+//   - what may lose tokens comes early, that there is time to see what becomes of
+//     them;
+//   - a standby that is killed hangs up for its clients, as they do at last, and
+//     the plugin must live to revoke what they did not receive.
 var faults = []fault{
 	{name: "none", strike: nothing},
+	{name: "leader stepped down", strike: stepDown, refusals: vaultDown},
+	{name: "plugin upgraded", strike: upgradePlugin, refusals: []int{http.StatusInternalServerError}},
 	{name: "leader killed", strike: killLeader, mayLose: inFlight, refusals: vaultDown},
 	{name: "plugin killed", strike: killPlugin, mayLose: inFlight, refusals: []int{http.StatusInternalServerError}},
 	{name: "GitHub's answers are lost", strike: loseAnswers, lasting: true, mayLose: lostAnswers,
 		refusals: []int{http.StatusFailedDependency}},
-	{name: "standby killed", strike: killStandby, refusals: vaultDown},
-	{name: "leader stepped down", strike: stepDown, refusals: vaultDown},
-	{name: "every node killed", strike: killAll, lasting: true, mayLose: inFlight, refusals: vaultDown},
-	{name: "leader sealed", strike: sealLeader, refusals: vaultDown},
-	{name: "plugin upgraded", strike: upgradePlugin, refusals: []int{http.StatusInternalServerError}},
-	{name: "GitHub refuses connections", strike: refuseConnections, lasting: true, refusals: []int{http.StatusBadGateway, http.StatusServiceUnavailable}},
-	{name: "GitHub resets connections", strike: inject(githubtest.Outage()), lasting: true,
-		refusals: []int{http.StatusFailedDependency, http.StatusBadGateway, http.StatusServiceUnavailable}},
-	{name: "GitHub limits the rate", strike: inject(githubtest.SecondaryRateLimit(http.StatusForbidden, time.Second)), lasting: true,
-		refusals: []int{http.StatusTooManyRequests}},
-	{name: "GitHub answers too late", strike: inject(githubtest.Fault{LateBy: requestTimeout + time.Second}), lasting: true,
-		refusals: []int{http.StatusGatewayTimeout, http.StatusServiceUnavailable}},
 	{name: "GitHub's answers are cut off", strike: inject(githubtest.Fault{Truncate: true}), lasting: true,
 		refusals: []int{http.StatusFailedDependency}},
+	{name: "GitHub limits the rate", strike: inject(githubtest.SecondaryRateLimit(http.StatusForbidden, time.Second)), lasting: true,
+		refusals: []int{http.StatusTooManyRequests}},
 	{name: "App's key replaced", strike: replaceKey},
+	{name: "every node killed", strike: killAll, lasting: true, mayLose: inFlight, refusals: vaultDown},
+	{name: "leader sealed", strike: sealLeader, refusals: vaultDown},
+	{name: "standby killed", strike: killStandby, refusals: vaultDown},
+	{name: "GitHub refuses connections", strike: refuseConnections, lasting: true,
+		refusals: []int{http.StatusBadGateway, http.StatusServiceUnavailable}},
+	{name: "GitHub resets connections", strike: inject(githubtest.Outage()), lasting: true,
+		refusals: []int{http.StatusFailedDependency, http.StatusBadGateway, http.StatusServiceUnavailable}},
+	{name: "GitHub answers too late", strike: inject(githubtest.Fault{LateBy: requestTimeout + time.Second}), lasting: true,
+		refusals: []int{http.StatusGatewayTimeout, http.StatusServiceUnavailable}},
 	{name: "role deleted", strike: deleteRole, lasting: true, refusals: []int{http.StatusBadRequest}},
 	{name: "clients hang up", strike: hangUp},
 }
@@ -82,6 +86,9 @@ var ofVault = regexp.MustCompile(`^(.* )?(` + strings.Join([]string{
 	"plugin is shut down", "rpc error: code = (Unavailable|Canceled) .*",
 }, "|") + `)$`)
 
+// nextCommand is what the engine is run as after the upgrade.
+const nextCommand = pluginName + "-next"
+
 func nothing(*chaos) func() { return nil }
 
 func killLeader(c *chaos) func() {
@@ -103,7 +110,7 @@ func killStandby(c *chaos) func() {
 }
 
 func killPlugin(c *chaos) func() {
-	pids, err := c.active().PluginProcesses(pluginName)
+	pids, err := c.active().PluginProcesses(nextCommand)
 	c.must(err)
 	if len(pids) == 0 {
 		c.t.Error("the active node runs no plugin")
@@ -116,7 +123,7 @@ func killPlugin(c *chaos) func() {
 
 // upgradePlugin does as the documentation of Vault says: register, tune, reload.
 func upgradePlugin(c *chaos) func() {
-	version, err := addEngine(c.t.Context(), c.nextEngine, pluginName+"-next")
+	version, err := addEngine(c.t.Context(), c.nextEngine, nextCommand)
 	c.must(err)
 	c.world.write("sys/mounts/"+mount+"/tune", map[string]any{"plugin_version": version})
 	c.world.write("sys/plugins/reload/backend", map[string]any{"mounts": []string{mount}})

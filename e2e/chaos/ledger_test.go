@@ -120,7 +120,7 @@ func (l *ledger) record(token string) *record {
 	return r
 }
 
-// died needs l.mu.
+// died judges the end of a token. It needs l.mu.
 func (l *ledger) died(r *record, now time.Time) {
 	switch {
 	case !r.received:
@@ -128,6 +128,8 @@ func (l *ledger) died(r *record, now time.Time) {
 		if age := now.Sub(r.seen); age > l.limit {
 			l.violate("%s: a token that nobody received was revoked after %s only", r.phase, age.Round(time.Second))
 		}
+	case now.Sub(r.over) > l.limit:
+		l.violate("%s: a token outlived its lease by %s", r.phase, now.Sub(r.over).Round(time.Second))
 	case !r.ending && now.Before(r.good.Add(-clockGrain)):
 		l.violate("%s: a token died %s before the end of its lease", l.phase, r.good.Sub(now).Round(time.Second))
 	}
