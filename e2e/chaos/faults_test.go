@@ -56,8 +56,8 @@ var faults = []fault{
 	{name: "every node killed", strike: killAll, lasting: true, mayLose: inFlight, refusals: vaultDown},
 	{name: "leader sealed", strike: sealLeader, refusals: vaultDown},
 	{name: "standby killed", strike: killStandby, refusals: vaultDown},
-	{name: "GitHub refuses connections", strike: refuseConnections, lasting: true,
-		refusals: []int{http.StatusBadGateway, http.StatusServiceUnavailable}},
+	{name: "GitHub refuses connections", strike: refuseConnections, lasting: true, mayLose: inFlight,
+		refusals: []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusFailedDependency}},
 	{name: "GitHub resets connections", strike: inject(githubtest.Outage()), lasting: true,
 		refusals: []int{http.StatusFailedDependency, http.StatusBadGateway, http.StatusServiceUnavailable}},
 	{name: "GitHub answers too late", strike: inject(githubtest.Fault{LateBy: requestTimeout + time.Second}), lasting: true,
@@ -130,6 +130,7 @@ func upgradePlugin(c *chaos) func() {
 	return nil
 }
 
+// refuseConnections also cuts those that are open, with the answers on their way.
 func refuseConnections(c *chaos) func() {
 	c.world.network.down()
 	return func() { c.world.network.up(c.t) }
