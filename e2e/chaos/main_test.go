@@ -24,7 +24,7 @@ var (
 	leaks vaulttest.LeakCheck
 )
 
-var full = flag.Bool("full", false, "let each fault last as long as in earnest: about 20 minutes")
+var full = flag.Bool("full", false, "let each fault last as long as in earnest: a quarter of an hour")
 
 // pluginName is the engine's name in Vault's catalog.
 const pluginName = "vault-plugin-secrets-github"
