@@ -49,7 +49,7 @@ var faults = []fault{
 	{name: "GitHub's answers are lost", strike: loseAnswers, lasting: true, mayLose: lostAnswers,
 		refusals: []int{http.StatusFailedDependency}},
 	{name: "GitHub's answers are cut off", strike: inject(githubtest.Fault{Truncate: true}), lasting: true,
-		mayLose: inFlight, // a reset of the connection takes what was not read with it
+		mayLose:  inFlight, // a reset of the connection takes what was not read with it
 		refusals: []int{http.StatusFailedDependency}},
 	{name: "GitHub limits the rate", strike: inject(githubtest.SecondaryRateLimit(http.StatusForbidden, time.Second)), lasting: true,
 		refusals: []int{http.StatusTooManyRequests}},
