@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,16 +37,20 @@ type backend struct {
 	roles     cache[role]
 	limits    cache[limits]
 	revokers  cache[githubapp.Revoker]
+	storage   logical.Storage // for when no request brings it
 	custodian *githubapp.Custodian
+	copy      watchedCopy
 	metrics   *metrics
-	now       func() time.Time
+	// others are the mounts that share this process.
+	others func() []*backend
+	now    func() time.Time
 }
 
 // Engines are the engines of one plugin process: one for each mount. The zero
 // value is ready.
 type Engines struct {
-	mu         sync.Mutex
-	custodians []*githubapp.Custodian
+	mu  sync.Mutex
+	all []*backend
 }
 
 // Factory makes the engine for one mount. Vault calls it with an empty
@@ -55,10 +60,18 @@ func (e *Engines) Factory(ctx context.Context, conf *logical.BackendConfig) (log
 	if err := b.Setup(ctx, conf); err != nil {
 		return nil, fmt.Errorf("set up the GitHub secrets engine: %w", err)
 	}
+	b.others = func() []*backend { return e.but(b) }
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.custodians = append(e.custodians, b.custodian)
+	e.all = append(e.all, b)
 	return b, nil
+}
+
+// but returns the engines without one of them.
+func (e *Engines) but(one *backend) []*backend {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(e.all), func(b *backend) bool { return b == one })
 }
 
 // Stop revokes the tokens that nobody received, of every mount, until ctx ends.
@@ -67,22 +80,22 @@ func (e *Engines) Factory(ctx context.Context, conf *logical.BackendConfig) (log
 func (e *Engines) Stop(ctx context.Context) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var all sync.WaitGroup
-	for _, custodian := range e.custodians {
-		all.Go(func() { custodian.Close(ctx) })
+	var stopping sync.WaitGroup
+	for _, b := range e.all {
+		stopping.Go(func() { b.custodian.Close(ctx) })
 	}
-	all.Wait()
+	stopping.Wait()
 }
 
 func newBackend(now func() time.Time) *backend {
-	b := &backend{now: now}
+	b := &backend{now: now, others: func() []*backend { return nil }}
 	b.metrics = newMetrics(b)
 	b.Backend = &framework.Backend{
 		BackendType:    logical.TypeLogical,
 		Help:           strings.TrimSpace(backendHelp),
 		RunningVersion: Version,
 		PathsSpecial: &logical.Paths{
-			SealWrapStorage: []string{appStorage},
+			SealWrapStorage: []string{appStorage, watchedStorage},
 		},
 		Paths: framework.PathAppend(
 			b.configPaths(),
@@ -94,9 +107,10 @@ func newBackend(now func() time.Time) *backend {
 			b.metricsPaths(),
 			b.infoPaths(),
 		),
-		Secrets:    []*framework.Secret{b.tokenSecret()},
-		Invalidate: b.invalidate,
-		Clean:      b.clean,
+		Secrets:        []*framework.Secret{b.tokenSecret()},
+		Invalidate:     b.invalidate,
+		InitializeFunc: b.takeWatched,
+		Clean:          b.clean,
 	}
 	return b
 }
@@ -110,6 +124,7 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 	if err := b.Backend.Setup(ctx, &mounted); err != nil {
 		return err
 	}
+	b.storage = conf.StorageView
 	b.custodian = githubapp.NewCustodian(b.Logger().Named("custodian"))
 	return nil
 }
@@ -138,6 +153,10 @@ func (b *backend) clean(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, stopGrace)
 	defer cancel()
+	for _, other := range b.others() {
+		other.leaveCopy(ctx)
+	}
+	b.leaveWatched(ctx)
 	b.custodian.Close(ctx)
 }
 
@@ -172,11 +191,15 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (resp
 	if err == nil {
 		return resp, nil
 	}
-	if resp, err = toVault(err); resp.IsError() && req.Operation == logical.RenewOperation {
-		// Vault would show the caller the response's Go syntax.
-		return nil, logical.CodedError(http.StatusBadRequest, resp.Error().Error())
+	resp, err = toVault(err)
+	if req.Operation != logical.RenewOperation && req.Operation != logical.RevokeOperation {
+		return resp, err
 	}
-	return resp, err
+	// Vault would show the caller of a lease's end the response's Go syntax.
+	if resp.IsError() {
+		err = logical.CodedError(http.StatusBadRequest, resp.Error().Error())
+	}
+	return nil, err
 }
 
 // HandleExistenceCheck looks at the path alone: the parameters are checked, and

@@ -231,7 +231,7 @@ func TestAnAppIsTakenFromOtherNodesWhenTheyWriteIt(t *testing.T) {
 
 func TestThePrivateKeyIsSealWrapped(t *testing.T) {
 	t.Parallel()
-	if diff := cmp.Diff([]string{"config/"}, newBackend(nil).PathsSpecial.SealWrapStorage); diff != "" {
+	if diff := cmp.Diff([]string{"config/", "watched/"}, newBackend(nil).PathsSpecial.SealWrapStorage); diff != "" {
 		t.Error(diff)
 	}
 }

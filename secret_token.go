@@ -113,7 +113,8 @@ func (b *backend) renewToken(ctx context.Context, req *logical.Request, _ *frame
 	// Vault grants the increment that the client asks for up to MaxTTL from
 	// issuance; so MaxTTL ends where this renewal may.
 	resp.Secret.MaxTTL = now.Add(resp.Secret.TTL).Sub(req.Secret.IssueTime).Truncate(time.Second)
-	b.custodian.Extend(githubapp.HashToken(l.Token), resp.Secret.TTL)
+	b.custodian.Release(githubapp.HashToken(l.Token))
+	b.refreshCopy(ctx)
 	return resp, nil
 }
 

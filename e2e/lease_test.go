@@ -263,14 +263,22 @@ func TestLeaseOfARoleNamedWithDots(t *testing.T) {
 func TestHangingUpAtAnyMomentLeavesNoToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.hangUp(50)
+	w.awaitDeath(time.Minute)
+}
+
+// hangUp lets clients ask for tokens that live two seconds, and hang up sooner or
+// later.
+func (w *world) hangUp(times int) {
+	w.t.Helper()
 	w.writeRole("brief", map[string]any{"ttl": "2s"})
 	job := w.job()
 	w.token(job, "brief")
 	var clients sync.WaitGroup
 	for range 4 {
 		clients.Go(func() {
-			for i := range 50 {
-				pending := job.Begin(t, http.MethodGet, w.path("token/brief"))
+			for i := range times {
+				pending := job.Begin(w.t, http.MethodGet, w.path("token/brief"))
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				pending.HangUp()
 				pending.Wait()
@@ -278,7 +286,12 @@ func TestHangingUpAtAnyMomentLeavesNoToken(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	vaulttest.Eventually(t, time.Minute, func() error {
+}
+
+// awaitDeath waits until GitHub has no token left.
+func (w *world) awaitDeath(within time.Duration) {
+	w.t.Helper()
+	vaulttest.Eventually(w.t, within, func() error {
 		if live := len(w.github.LiveTokens()); live > 0 {
 			return fmt.Errorf("GitHub has %d live tokens", live)
 		}

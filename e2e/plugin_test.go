@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -88,6 +89,25 @@ func TestReloadDuringAMintLeavesNoToken(t *testing.T) {
 			w.write("sys/leases/revoke-prefix/"+w.mount, nil) // Vault may have tried again
 			w.awaitLiveTokens(0)
 		})
+	}
+}
+
+// A reload forgets no token whose answer was lost just before it: neither of the
+// mount that is reloaded, nor of another in the same process.
+func TestReloadAfterHangUpsLeavesNoToken(t *testing.T) {
+	t.Parallel()
+	const name = "github-reloaded-hung-up"
+	privateEngine(t, name)
+	w, other := newWorldOf(t, name), newWorldOf(t, name)
+	var jobs sync.WaitGroup
+	for _, w := range []*world{w, other} {
+		jobs.Go(func() { w.hangUp(25) })
+	}
+	jobs.Wait()
+	w.write("sys/plugins/reload/backend", map[string]any{"mounts": []string{w.mount}})
+	for _, w := range []*world{w, other} {
+		w.write(w.path("roles/api-read"), map[string]any{"ttl": "1m"}) // so that the mount is served again
+		w.awaitDeath(time.Minute)
 	}
 }
 

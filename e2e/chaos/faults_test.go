@@ -47,13 +47,13 @@ var faults = []fault{
 	{name: "leader killed", strike: killLeader, mayLose: inFlight, refusals: vaultDown},
 	{name: "plugin killed", strike: killPlugin, mayLose: inFlight, refusals: []int{http.StatusInternalServerError}},
 	{name: "GitHub's answers are lost", strike: loseAnswers, lasting: true, mayLose: lostAnswers,
-		refusals: []int{http.StatusFailedDependency}},
+		refusals: []int{http.StatusFailedDependency, http.StatusServiceUnavailable}},
 	{name: "GitHub's answers are cut off", strike: inject(githubtest.Fault{Truncate: true}), lasting: true,
 		mayLose:  inFlight, // a reset of the connection takes what was not read with it
-		refusals: []int{http.StatusFailedDependency}},
+		refusals: []int{http.StatusFailedDependency, http.StatusServiceUnavailable}},
 	{name: "GitHub limits the rate", strike: inject(githubtest.SecondaryRateLimit(http.StatusForbidden, time.Second)), lasting: true,
 		refusals: []int{http.StatusTooManyRequests}},
-	{name: "App's key replaced", strike: replaceKey},
+	{name: "App's key replaced", strike: replaceKey, refusals: []int{http.StatusTooManyRequests}}, // what is left of the limit
 	{name: "every node killed", strike: killAll, lasting: true, mayLose: inFlight, refusals: vaultDown},
 	{name: "leader sealed", strike: sealLeader, refusals: vaultDown},
 	{name: "standby killed", strike: killStandby, refusals: vaultDown},
@@ -65,6 +65,8 @@ var faults = []fault{
 		refusals: []int{http.StatusGatewayTimeout, http.StatusServiceUnavailable}},
 	{name: "role deleted", strike: deleteRole, lasting: true, refusals: []int{http.StatusBadRequest}},
 	{name: "clients hang up", strike: hangUp},
+	{name: "clients hang up, reload", strike: hangUpBefore(reloadPlugin), lasting: true, refusals: []int{http.StatusInternalServerError}},
+	{name: "clients hang up, step-down", strike: hangUpBefore(stepDown), lasting: true, refusals: vaultDown},
 }
 
 // explains reports whether the fault is reason for an error. What the engine
@@ -192,4 +194,20 @@ func killAll(c *chaos) func() {
 func hangUp(c *chaos) func() {
 	c.load.impatient.Store(true)
 	return func() { c.load.impatient.Store(false) }
+}
+
+// hangUpBefore lets what ends the plugin come upon tokens whose answers were lost.
+func hangUpBefore(end func(*chaos) func()) func(*chaos) func() {
+	return func(c *chaos) func() {
+		calm := hangUp(c)
+		return func() {
+			end(c)
+			calm()
+		}
+	}
+}
+
+func reloadPlugin(c *chaos) func() {
+	c.world.write("sys/plugins/reload/backend", map[string]any{"mounts": []string{mount}})
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -192,7 +193,7 @@ func TestATokenThatNoLeaseEndsIsRevoked(t *testing.T) {
 	for _, token := range []*Token{lost, renewed, ended} {
 		w.client.Watch(token, 0)
 	}
-	w.custodian.Extend(HashToken(renewed.Value), time.Hour)
+	w.custodian.Release(HashToken(renewed.Value))
 	w.custodian.Release(HashToken(ended.Value))
 	w.custodian.overdue(HashToken(ended.Value)) // its timer was about to fire
 	w.custodian.overdue(HashToken(lost.Value))
@@ -205,13 +206,42 @@ func TestATokenThatNoLeaseEndsIsRevoked(t *testing.T) {
 			t.Fatalf("%d tokens are live, want the two that leases end", len(live))
 		}
 	}
-	if n := len(w.custodian.watched); n != 1 {
-		t.Errorf("%d tokens are watched, want the renewed one", n)
+	if n := len(w.custodian.watched); n != 0 {
+		t.Errorf("%d tokens are watched, want none", n)
 	}
 	w.custodian.Close(t.Context())
 	if n := len(w.custodian.watched); n != 0 {
 		t.Errorf("%d tokens are watched after the end", n)
 	}
+}
+
+// TestTheWatchGoesOnInAnotherProcess: what was heard there before it took over
+// counts.
+func TestTheWatchGoesOnInAnotherProcess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	lost, renewed, later := w.mint(t), w.mint(t), w.mint(t)
+	next := NewCustodian(hclog.NewNullLogger())
+	t.Cleanup(func() { next.Close(context.Background()) })
+	next.Release(HashToken(renewed.Value))
+	tokens := []Watched{}
+	for _, token := range []*Token{lost, renewed, later} {
+		tokens = append(tokens, Watched{Token: token.Value, Endpoint: w.client.Endpoint(), Expires: token.EndsAt, Overdue: time.Now()})
+	}
+	tokens[2].Overdue = time.Now().Add(time.Hour)
+	next.TakeOver(tokens, func(Endpoint) (*Revoker, error) { return w.client.tokens, nil })
+	for deadline := time.Now().Add(10 * time.Second); w.isLive(lost); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the lost token is live")
+		}
+	}
+	if watched, _ := next.Holds(); watched != 1 {
+		t.Errorf("%d tokens are watched, want one", watched)
+	}
+}
+
+func (w *world) isLive(token *Token) bool {
+	return slices.ContainsFunc(w.github.LiveTokens(), func(live githubtest.Token) bool { return live.Value == token.Value })
 }
 
 func TestClosingDoesNotWaitForever(t *testing.T) {

@@ -27,14 +27,25 @@ type Custodian struct {
 	mu sync.Mutex
 	// watched are the tokens that a lease shall end, by their hash.
 	watched map[string]*watch
+	// heard are tokens that turned out to have a lease before TakeOver told of
+	// them; nil after it.
+	heard map[string]bool
 }
 
 // watch is a token that is overdue when its timer fires.
 type watch struct {
-	timer   *time.Timer
-	at      *Revoker
-	token   string
-	expires time.Time
+	Watched
+	timer *time.Timer
+	at    *Revoker
+}
+
+// Watched is a token that was handed over, and of which nothing has been heard.
+type Watched struct {
+	Token    string    `json:"token"`
+	Endpoint Endpoint  `json:"endpoint"`
+	Expires  time.Time `json:"expires"`
+	// Overdue is when it is to be revoked unless something is heard of it.
+	Overdue time.Time `json:"overdue"`
 }
 
 // maxRevokePause is the longest wait between two tries to revoke: once GitHub is
@@ -48,22 +59,22 @@ const overdueAfter = 15 * time.Second
 // NewCustodian returns a Custodian; Close it.
 func NewCustodian(logger hclog.Logger) *Custodian {
 	closed, stop := context.WithCancel(context.Background())
-	return &Custodian{logger: logger, closed: closed, stop: stop, firstPause: time.Second, watched: map[string]*watch{}}
-}
-
-// Extend gives a watched token's lease so much time from now.
-func (k *Custodian) Extend(hashed string, lease time.Duration) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if w := k.watched[hashed]; w != nil {
-		w.timer.Reset(lease + overdueAfter)
+	return &Custodian{
+		logger: logger, closed: closed, stop: stop, firstPause: time.Second,
+		watched: map[string]*watch{}, heard: map[string]bool{},
 	}
 }
 
-// Release ends the watch over a token that is dead.
+// Release ends the watch over a token that is dead, or under a lease for sure:
+// Vault has renewed or revoked it.
 func (k *Custodian) Release(hashed string) {
-	if w := k.take(hashed); w != nil {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w := k.watched[hashed]; w != nil {
 		w.timer.Stop()
+		delete(k.watched, hashed)
+	} else if k.heard != nil {
+		k.heard[hashed] = true
 	}
 }
 
@@ -75,25 +86,73 @@ func (k *Custodian) Holds() (watched, custody int) {
 	return len(k.watched), int(k.held.Load())
 }
 
-// watch revokes the token if neither Extend nor Release is heard of it by the
-// end of its lease: Vault has no lease for it then.
+// watch revokes the token if it is not released by the end of its lease: Vault has
+// no lease for it then.
 func (k *Custodian) watch(at *Revoker, token string, expires time.Time, lease time.Duration) {
-	hashed := HashToken(token)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed.Err() != nil {
-		return
+	if k.closed.Err() == nil {
+		k.begin(at, Watched{Token: token, Endpoint: at.endpoint, Expires: expires, Overdue: time.Now().Add(lease + overdueAfter)})
 	}
+}
+
+// begin needs k.mu.
+func (k *Custodian) begin(at *Revoker, token Watched) {
+	hashed := HashToken(token.Token)
 	k.watched[hashed] = &watch{
-		timer: time.AfterFunc(lease+overdueAfter, func() { k.overdue(hashed) }),
-		at:    at, token: token, expires: expires,
+		Watched: token, at: at,
+		timer: time.AfterFunc(time.Until(token.Overdue), func() { k.overdue(hashed) }),
 	}
 }
 
 func (k *Custodian) overdue(hashed string) {
 	if w := k.take(hashed); w != nil && k.closed.Err() == nil {
 		k.logger.Warn("no lease has ended this token in time: Vault may never have received it", "hashed_token", hashed)
-		k.revoke(w.at, w.token, w.expires)
+		k.revoke(w.at, w.Token, w.Expires)
+	}
+}
+
+// Watched returns the tokens that are watched.
+func (k *Custodian) Watched() []Watched {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	tokens := make([]Watched, 0, len(k.watched))
+	for _, w := range k.watched {
+		tokens = append(tokens, w.Watched)
+	}
+	return tokens
+}
+
+// HandOver ends the watch over all tokens, also over those handed over from now
+// on, and returns them for whoever goes on with it: another process or node.
+func (k *Custodian) HandOver() []Watched {
+	k.stop()
+	tokens := k.Watched()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for hashed, w := range k.watched {
+		w.timer.Stop()
+		delete(k.watched, hashed)
+	}
+	return tokens
+}
+
+// TakeOver goes on with the watch that another process or node ended, but for
+// tokens that have been heard of since. It is called once, and at gives the
+// Revoker of an endpoint.
+func (k *Custodian) TakeOver(tokens []Watched, at func(Endpoint) (*Revoker, error)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	heard := k.heard
+	k.heard = nil
+	for _, token := range tokens {
+		revoker, err := at(token.Endpoint)
+		switch {
+		case err != nil:
+			k.logger.Error("cannot watch a token", "hashed_token", HashToken(token.Token), "error", err)
+		case !heard[HashToken(token.Token)] && k.closed.Err() == nil:
+			k.begin(revoker, token)
+		}
 	}
 }
 
@@ -108,15 +167,9 @@ func (k *Custodian) take(hashed string) *watch {
 
 // Close tries every token in custody at once, and waits for them and for mints
 // under way until ctx ends. Tokens that were handed over are watched no
-// more: another node may have their leases from now on.
+// more: another node may have their leases from now on; see HandOver.
 func (k *Custodian) Close(ctx context.Context) {
-	k.stop()
-	k.mu.Lock()
-	for hashed, w := range k.watched {
-		w.timer.Stop()
-		delete(k.watched, hashed)
-	}
-	k.mu.Unlock()
+	k.HandOver()
 	idle := make(chan struct{})
 	go func() {
 		k.work.Wait()
