@@ -40,7 +40,7 @@ type size struct {
 }
 
 var (
-	full  = size{rounds: 7, requests: 4000, slow: 3000, large: 100, fresh: 9, liveLease: 10_000, tokens: 100_000}
+	full  = size{rounds: 5, requests: 4000, slow: 3000, large: 100, fresh: 9, liveLease: 10_000, tokens: 100_000}
 	quick = size{rounds: 3, requests: 600, slow: 600, large: 20, fresh: 3, liveLease: 500, tokens: 2_000}
 )
 

@@ -59,6 +59,7 @@ func newWorld(ctx context.Context, s settings) (w *world, err error) {
 	if w.root, err = w.vault.Root().API(); err != nil {
 		return w, err
 	}
+	w.root.SetClientTimeout(10 * time.Minute) // to revoke 10,000 leases takes its time
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return w.mount(ctx, s.plugins, enginePlugin, "github") },
 		func(ctx context.Context) error { return w.mount(ctx, s.plugins, nullPlugin, "null") },
