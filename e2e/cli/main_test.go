@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"vault-plugin-secrets-github/e2e/vaulttest"
@@ -49,6 +51,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
+	// Below nohup a hang-up is ignored, and no child could handle it then.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	for _, setting := range os.Environ() { // nothing of the developer's own Vault or CI
 		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "VAULT_") && name != "VAULT_BIN" {
 			os.Unsetenv(name)
