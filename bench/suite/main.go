@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -26,6 +27,7 @@ func main() {
 type settings struct {
 	vault, plugins, out string
 	size                size
+	only                string // measurements that have this in their names
 }
 
 // size is how much is measured.
@@ -50,6 +52,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&s.vault, "vault", "", "Vault's `binary`")
 	flags.StringVar(&s.plugins, "plugins", "", "`directory` of the engine's and the null plugin's binaries")
 	flags.StringVar(&s.out, "out", "RESULTS.md", "`file` for the results")
+	flags.StringVar(&s.only, "only", "", "measure only what has this `text` in its name")
 	small := flags.Bool("quick", false, "measure little: to see that it works")
 	github := flags.Bool("serve-github", false, "be the fake GitHub; for the suite itself")
 	if err := flags.Parse(args); err != nil {
@@ -73,6 +76,9 @@ func measure(ctx context.Context, s settings) error {
 	}
 	results := results{machine: thisMachine(), versions: w.versions(ctx, s.vault), size: s.size, began: began}
 	for _, m := range measurements {
+		if !strings.Contains(m.name, s.only) {
+			continue
+		}
 		fmt.Fprintf(os.Stderr, "%-8s %s ...\n", time.Since(began).Round(time.Second), m.name)
 		figures, failed := m.measure(ctx, w, s.size)
 		if failed != nil {
