@@ -212,9 +212,9 @@ func measurePresented(ctx context.Context, w *world, n size) ([]figure, error) {
 const (
 	githubLatency  = 50 * time.Millisecond
 	latencyWorkers = 32
-	// pacedRate is a third of what two cores can do: what is added at it is the
-	// engine's and Vault's work, not a queue for the machine.
-	pacedRate = 200
+	// pacedRate is a sixth of what two cores can do: what is added at it is the
+	// engine's work, not a queue for the machine.
+	pacedRate = 100
 )
 
 func measureLatency(ctx context.Context, w *world, n size) ([]figure, error) {
@@ -246,8 +246,8 @@ func measureLatency(ctx context.Context, w *world, n size) ([]figure, error) {
 				milliseconds(ours, 50), milliseconds(ours, 95), milliseconds(ours, 99), milliseconds(null, 50), milliseconds(waiting, 50)),
 		},
 		{
-			name: "the same, 32 workers at 200 tokens a second, median", format: "%.1f ms", limit: 6, value: added(paced),
-			raw: fmt.Sprintf("ours p50 %.1f ms, p95 %.1f ms, p99 %.1f ms; null p50 %.1f ms",
+			name: "the same at 100 tokens a second, against null", format: "%.1f ms", limit: 6, value: added(paced) - milliseconds(pacedNull, 50),
+			raw: fmt.Sprintf("ours p50 %.1f ms, p95 %.1f ms, p99 %.1f ms; null, which waits for nothing, p50 %.1f ms",
 				milliseconds(paced, 50), milliseconds(paced, 95), milliseconds(paced, 99), milliseconds(pacedNull, 50)),
 		},
 	}, nil
