@@ -215,7 +215,7 @@ func grantOf(e *entry) *Grant {
 			g.Claims[name] = value
 		}
 	}
-	g.fillFromScope()
+	g.FillFromScope()
 	return g
 }
 
@@ -230,9 +230,9 @@ func HashToken(token string) string {
 	return base64.RawStdEncoding.EncodeToString(sum256(token))
 }
 
-// fillFromScope takes from the scope, which is one text, what Vault hashed: the
+// FillFromScope takes from the scope, which is one text, what Vault hashed: the
 // account, the names and the levels of permissions.
-func (g *Grant) fillFromScope() {
+func (g *Grant) FillFromScope() {
 	scope, ok := parseScope(g.Scope)
 	if !ok {
 		return

@@ -20,7 +20,7 @@ import (
 type UseStats struct {
 	Bytes       int64     `json:"bytes"`
 	Entries     int64     `json:"entries"`
-	Uses        int64     `json:"uses"`    // entries that name a token
+	Uses        int64     `json:"uses"`    // entries that name an installation token
 	Foreign     int64     `json:"foreign"` // entries that could not be read
 	Broken      []string  `json:"broken,omitempty"`
 	First, Last time.Time `json:",omitzero"` // of all entries, with or without a token
@@ -127,12 +127,16 @@ func (r *UseReader) take(object []byte, to *sorter) error {
 	if use.Time.After(r.stats.Last) {
 		r.stats.Last = use.Time
 	}
-	if use.HashedToken == "" {
+	if use.HashedToken == "" || use.Access != "" && use.Access != installationToken {
 		return nil
 	}
 	r.stats.Uses++
 	return to.add(use)
 }
+
+// installationToken is what GitHub calls the tokens of this engine. Others, of
+// people and of workflows, are none of its business.
+const installationToken = "GitHub App server-to-server token"
 
 // githubEntry is an entry of GitHub's audit log.
 //
@@ -141,6 +145,7 @@ type githubEntry struct {
 	Timestamp   githubTime `json:"@timestamp"`
 	CreatedAt   githubTime `json:"created_at"`
 	Action      string     `json:"action"`
+	Access      string     `json:"programmatic_access_type"`
 	Actor       string     `json:"actor"`
 	Org         nameOrList `json:"org"`
 	Repo        nameOrList `json:"repo"`
@@ -155,7 +160,7 @@ type githubEntry struct {
 
 func (e githubEntry) use() Use {
 	use := Use{
-		Time: time.Time(e.Timestamp), HashedToken: NormalHash(e.HashedToken), Action: e.Action, Actor: e.Actor,
+		Time: time.Time(e.Timestamp), HashedToken: NormalHash(e.HashedToken), Action: e.Action, Access: e.Access, Actor: e.Actor,
 		Org: string(e.Org), Repository: string(e.Repo), UserAgent: e.UserAgent,
 		Method: e.Method, Route: e.Route, Path: e.Path, Status: e.Status,
 	}

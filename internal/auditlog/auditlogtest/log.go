@@ -5,6 +5,7 @@ package auditlogtest
 
 import (
 	"bufio"
+	"container/heap"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -46,6 +47,7 @@ type writer struct {
 	truth                 Truth
 	chance                *rand.Rand
 	vault, github, server *bufio.Writer
+	later                 schedule
 	err                   error
 }
 
@@ -60,8 +62,11 @@ func (l Log) Write(vault, github, server io.Writer) (Truth, error) {
 	}
 	w := &writer{Log: l, chance: rand.New(rand.NewPCG(l.Seed, 1)), vault: buffered(vault), github: buffered(github), server: buffered(server)}
 	for i := range l.Requests {
-		w.request(i, l.Start.Add(time.Duration(i)*l.Every))
+		at := l.Start.Add(time.Duration(i) * l.Every)
+		w.later.runUntil(at)
+		w.request(i, at)
 	}
+	w.later.runUntil(l.Start.Add(time.Duration(l.Requests)*l.Every + leaseTTL))
 	for _, out := range []*bufio.Writer{w.vault, w.github, w.server} {
 		if err := out.Flush(); err != nil && w.err == nil {
 			w.err = err
@@ -128,9 +133,11 @@ func (w *writer) issued(j job) {
 	if w.chance.IntN(10) < 7 {
 		end = answered.Add(time.Duration(20+w.chance.IntN(300)) * time.Second)
 		w.truth.Revoked++
-		w.revokeSelf(j, end)
+		w.later.add(end, func() { w.revokeSelf(j, end) })
 	}
-	w.serverLine(end, "revoked a token", fmt.Sprintf("role=%s app=default hashed_token=%q", j.role, j.token+"="))
+	w.later.add(end, func() {
+		w.serverLine(end, "revoked a token", fmt.Sprintf("role=%s app=default hashed_token=%q", j.role, j.token+"="))
+	})
 	if w.chance.IntN(10) == 0 {
 		return
 	}
@@ -175,4 +182,31 @@ func (w *writer) scope(j job) string {
 
 func refusal(j job) string {
 	return fmt.Sprintf(`role \"%s\": bound_claims ref: wanted \"refs/heads/main\", seen \"refs/pull/%d/merge\"; run a job whose claims fit, or have an administrator change the role`, j.role, j.number%50)
+}
+
+// schedule is what is to be written later, in the order of time.
+type schedule []scheduled
+
+type scheduled struct {
+	at time.Time
+	do func()
+}
+
+func (s *schedule) add(at time.Time, do func()) { heap.Push(s, scheduled{at, do}) }
+
+func (s *schedule) runUntil(at time.Time) {
+	for len(*s) > 0 && !(*s)[0].at.After(at) {
+		heap.Pop(s).(scheduled).do()
+	}
+}
+
+func (s schedule) Len() int           { return len(s) }
+func (s schedule) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
+func (s schedule) Less(i, j int) bool { return s[i].at.Before(s[j].at) }
+func (s *schedule) Push(x any)        { *s = append(*s, x.(scheduled)) }
+func (s *schedule) Pop() any {
+	last := len(*s) - 1
+	x := (*s)[last]
+	*s = (*s)[:last]
+	return x
 }

@@ -51,6 +51,7 @@ type Usage struct {
 	AfterEnd     int            `json:"after_end,omitempty"` // beyond the skew allowed for
 	LastAfterEnd time.Time      `json:"last_after_end,omitzero"`
 	UserAgents   []string       `json:"user_agents,omitempty"`
+	Actors       []string       `json:"actors,omitempty"`       // the App's bot, once
 	Repositories []string       `json:"repositories,omitempty"` // owner/name
 	Permissions  map[string]int `json:"permissions,omitempty"`  // needed, as name=level, with how often; "?" where the use does not tell
 }
