@@ -89,7 +89,7 @@ func TestFindings(t *testing.T) {
 			want: []string{"high used-after-lease-end 1: after their lease had ended"},
 		},
 		"a token written with after its lease": {
-			accounts: []*ledger.Account{issued(func(a *ledger.Account) { a.Usage.AfterEnd = 1 })},
+			accounts: []*ledger.Account{issued(func(a *ledger.Account) { a.Usage.AfterEnd, a.Usage.WritesAfterEnd = 1, 1 })},
 			want:     []string{"critical used-after-lease-end 1: after their lease had ended"},
 		},
 		"a revocation that never succeeded": {

@@ -14,8 +14,8 @@ import (
 // strayTokens finds tokens of the broker's App that the broker did not issue:
 // somebody else has the App's key.
 type strayTokens struct {
-	ours   map[string]bool    // bots of Apps whose tokens the broker issued
-	strays map[string]*groups // by bot, then by token
+	ours   map[string]bool // bots of Apps whose tokens the broker issued
+	strays groups          // by bot
 	before int
 }
 
@@ -33,14 +33,8 @@ func (s *strayTokens) stray(use ledger.Stray) {
 		s.before++
 		return
 	}
-	if s.strays == nil {
-		s.strays = map[string]*groups{}
-	}
-	if s.strays[use.Actor] == nil {
-		s.strays[use.Actor] = &groups{}
-	}
-	f := s.strays[use.Actor].of(use.HashedToken, func() Finding {
-		return Finding{Rule: "unaccounted-token", Title: "a token that no lease accounts for: " + use.HashedToken}
+	f := s.strays.of(use.Actor, func() Finding {
+		return Finding{Rule: "unaccounted-token", Subject: use.Actor, Title: "tokens were used that no lease accounts for"}
 	})
 	f.note(use.Time, "", describe(use.Use))
 }
@@ -62,20 +56,18 @@ func firstOf(a, b string) string {
 
 func (s *strayTokens) findings(time.Time, []string) []Finding {
 	var all []Finding
-	for _, actor := range slices.Sorted(maps.Keys(s.strays)) {
-		for _, f := range s.strays[actor].all() {
-			switch {
-			case s.ours[actor]:
-				f.Severity = Critical
-				f.Remedy = fmt.Sprintf("The App's private key is used outside Vault, or Vault's log has a gap at that time. If it has none: write a new key to Vault, delete the old one on the page of the App %s, and find out who had it.", actor)
-			case len(s.ours) == 0:
-				f.Severity = Medium
-				f.Remedy = fmt.Sprintf("No token of the broker was used in this log, so it cannot be told whether %s is its App. If it is, its key has leaked.", actor)
-			default:
-				continue // another App's, which has nothing to do with the broker
-			}
-			all = append(all, f)
+	for _, f := range s.strays.all() {
+		switch {
+		case s.ours[f.Subject]:
+			f.Severity = Critical
+			f.Remedy = fmt.Sprintf("The App's private key is used outside Vault, or Vault's log has a gap at that time. If it has none: write a new key to Vault, delete the old one on the page of the App %s, and find out who had it.", f.Subject)
+		case len(s.ours) == 0:
+			f.Severity = Medium
+			f.Remedy = fmt.Sprintf("No token of the broker was used in this log, so it cannot be told whether %s is its App. If it is, its key has leaked.", f.Subject)
+		default:
+			continue // another App's, which has nothing to do with the broker
 		}
+		all = append(all, f)
 	}
 	if s.before > 0 {
 		all = append(all, Finding{
@@ -104,10 +96,10 @@ func (r *usedAfterEnd) account(a *ledger.Account) {
 			Remedy: "The token was not revoked at GitHub when its lease ended. See vault_github_lease_revocations_total and Vault's server log at that time (docs/operations.md, \"Tokens not revoked\"); GitHub itself ends a token after an hour.",
 		}
 	})
-	if a.Usage.Pushes+a.Usage.APIWrites > 0 {
+	if a.Usage.WritesAfterEnd > 0 {
 		f.Severity = Critical
 	}
-	f.note(a.Usage.LastAfterEnd, a.ID, fmt.Sprintf("%s: %d uses after %s (%s), the last at %s, token %s",
+	f.note(a.Usage.LastAfterEnd, a.ID, fmt.Sprintf("%s: used %d × after %s (%s), the last time at %s, token %s",
 		jobOf(a), a.Usage.AfterEnd, a.Ended.UTC().Format(time.RFC3339), a.EndedBy, a.Usage.LastAfterEnd.UTC().Format(time.RFC3339), a.Grant.HashedToken))
 }
 

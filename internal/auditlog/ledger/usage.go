@@ -35,6 +35,9 @@ func (e *entry) add(use auditlog.Use, skew time.Duration) {
 	}
 	if use.Time.After(end.Add(skew)) {
 		u.AfterEnd++
+		if use.Action == "git.push" || use.Action == "api.request" && !readsOnly(use.Method) {
+			u.WritesAfterEnd++
+		}
 		u.LastAfterEnd = use.Time
 	}
 }
