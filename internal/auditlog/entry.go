@@ -45,6 +45,26 @@ type entry struct {
 		} `json:"secret"`
 		WrapInfo jsontext.Value `json:"wrap_info"`
 	} `json:"response"`
+
+	// raw is the line of a request that was read only in part; see askedEntry.
+	raw []byte
+}
+
+// askedEntry is as much of a request's entry as is needed while its response,
+// which repeats all of it, is awaited.
+type askedEntry struct {
+	Type    string    `json:"type"`
+	Time    time.Time `json:"time"`
+	Request struct {
+		ID         string `json:"id"`
+		Operation  string `json:"operation"`
+		Path       string `json:"path"`
+		MountPoint string `json:"mount_point"`
+		MountType  string `json:"mount_type"`
+		Namespace  struct {
+			Path string `json:"path"`
+		} `json:"namespace"`
+	} `json:"request"`
 }
 
 const (
@@ -96,13 +116,53 @@ func (d *decoder) decode(line []byte) (*entry, parsed) {
 		return nil, irrelevant
 	}
 	e := &entry{}
-	if err := json.Unmarshal(line, e, jsontext.AllowInvalidUTF8(true)); err != nil || e.Request.ID == "" {
+	if bytes.HasSuffix(bytes.TrimRight(line, " \r\n"), []byte(`"type":"request"}`)) {
+		if !e.unmarshalAsked(line) {
+			return nil, foreign
+		}
+	} else if !e.unmarshal(line) {
 		return nil, foreign
 	}
 	if e.Type != requestEntry && e.Type != responseEntry || !d.about(e) {
 		return nil, irrelevant
 	}
+	if e.raw != nil {
+		e.raw = bytes.Clone(line)
+	}
 	return e, relevant
+}
+
+// lenient takes what Vault wrote as it is: names are never repeated, and a text
+// that is not UTF-8 is no reason to drop an entry.
+var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
+func (e *entry) unmarshal(line []byte) bool {
+	return json.Unmarshal(line, e, lenient) == nil && e.Request.ID != ""
+}
+
+// unmarshalAsked reads what tells a request, and leaves the rest for whole.
+func (e *entry) unmarshalAsked(line []byte) bool {
+	var a askedEntry
+	if json.Unmarshal(line, &a, lenient) != nil || a.Request.ID == "" {
+		return false
+	}
+	e.Type, e.Time, e.raw = a.Type, a.Time, line
+	r := &e.Request
+	r.ID, r.Operation, r.Path = a.Request.ID, a.Request.Operation, a.Request.Path
+	r.MountPoint, r.MountType, r.Namespace.Path = a.Request.MountPoint, a.Request.MountType, a.Request.Namespace.Path
+	return true
+}
+
+// whole is the entry with all that it holds.
+func (e *entry) whole() *entry {
+	if e.raw == nil {
+		return e
+	}
+	full := &entry{}
+	if !full.unmarshal(e.raw) {
+		return e // it was read in part before, so this cannot be
+	}
+	return full
 }
 
 func (d *decoder) mayMatter(line []byte) bool {

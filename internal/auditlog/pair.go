@@ -20,7 +20,7 @@ type pairer struct {
 type exchange struct {
 	id                  string
 	at                  time.Time
-	request             *Request // until it is told
+	asked               *entry // until it is told
 	seenAsk, seenAnswer bool
 }
 
@@ -73,15 +73,16 @@ func (p *pairer) first(x *exchange, e *entry) bool {
 		if x.seenAnswer { // behind its response: it was told without
 			return true
 		}
-		x.request = p.decoder.request(e)
+		x.asked = e
 		return true
 	}
-	r := x.request
-	if r == nil {
-		r = p.decoder.request(e)
+	r := p.decoder.request(e)
+	if x.asked != nil {
+		r.Time = x.asked.Time
+	} else {
 		p.stats.Unasked++
 	}
-	x.request = nil
+	x.asked = nil
 	r.answered(e)
 	return p.each(Event{Time: e.Time, Request: r})
 }
@@ -93,7 +94,7 @@ func (p *pairer) expire(before time.Time) bool {
 		p.order[0] = nil
 		p.order = p.order[1:]
 		delete(p.known, x.id)
-		if x.request != nil && !p.each(Event{Time: x.at, Request: x.request}) {
+		if x.asked != nil && !p.each(Event{Time: x.at, Request: p.decoder.request(x.asked.whole())}) {
 			return false
 		}
 	}

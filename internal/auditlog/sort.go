@@ -12,8 +12,8 @@ import (
 	"slices"
 )
 
-// usesInMemory is how many uses are sorted at once: about 60 MB.
-const usesInMemory = 200_000
+// usesInMemory is how many uses are sorted at once: some 20 MB.
+const usesInMemory = 50_000
 
 // sorter puts uses into the order of time: an external merge sort, with one file
 // for every run that does not fit in memory.
