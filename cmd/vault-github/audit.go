@@ -135,7 +135,7 @@ func (l *auditLogs) read(ctx context.Context, t *terminal, paths []string, accou
 	in := ledger.Inputs{Events: run.vault.All(ctx), Server: run.server.All(ctx), Skew: l.skew}
 	if len(github) > 0 {
 		in.Uses = tap(run.uses.All(ctx), l.eachUse)
-		in.Covered = func() (time.Time, time.Time) { s := run.uses.Stats(); return s.First, s.Last }
+		in.Covered = func() ledger.Span { s := run.uses.Stats(); return ledger.Span{First: s.First, Last: s.Last} }
 	}
 	run.summary, err = ledger.Run(in, func(a *ledger.Account) error {
 		if !l.wanted(&a.Request) {
@@ -174,7 +174,7 @@ func someLogs(cmd *cobra.Command, args []string) error {
 
 // notes are sentences about what the logs could not tell.
 func (r *auditRun) notes() []string {
-	return slices.Concat(r.summary.Notes(), r.vault.Stats().Warnings(), r.uses.Stats().Warnings(), r.server.Stats().Warnings())
+	return slices.Concat(r.summary.Notes, r.vault.Stats().Warnings(), r.uses.Stats().Warnings(), r.server.Stats().Warnings())
 }
 
 // headline sums the run up in a sentence.
@@ -191,7 +191,7 @@ func (r *auditRun) headline() string {
 		parts = append(parts, fmt.Sprintf("%d uses at GitHub", s.Uses))
 	}
 	return fmt.Sprintf("%d requests from %s to %s: %s", s.Requests,
-		s.First.UTC().Format("2006-01-02 15:04"), s.Last.UTC().Format("2006-01-02 15:04 MST"), strings.Join(parts, ", "))
+		s.Vault.First.UTC().Format("2006-01-02 15:04"), s.Vault.Last.UTC().Format("2006-01-02 15:04 MST"), strings.Join(parts, ", "))
 }
 
 // tell says on standard error what a table does not hold.

@@ -146,7 +146,7 @@ func (w *htmlAccounts) account(a *ledger.Account) error { return w.w.Account(a) 
 func (w *htmlAccounts) stray(s ledger.Stray) error      { return w.w.Stray(s) }
 
 func (w *htmlAccounts) end(run *auditRun, finder *findings.Finder) error {
-	return w.w.Close(finder.Findings(run.summary.Last, nil), append([]string{run.headline()}, run.notes()...))
+	return w.w.Close(finder.Findings(run.summary.Vault.Last, nil), append([]string{run.headline()}, run.notes()...))
 }
 
 // tableAccounts writes a line for each request, in columns whose width is fixed,

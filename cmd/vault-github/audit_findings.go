@@ -124,7 +124,7 @@ func (f *findingsCommand) find(cmd *cobra.Command, args, roles []string, out *ou
 	if err != nil {
 		return nil, err
 	}
-	found := finder.Findings(run.summary.Last, roles)
+	found := finder.Findings(run.summary.Vault.Last, roles)
 	if page != nil {
 		err = page.Close(found, append([]string{run.headline()}, run.notes()...))
 	} else {

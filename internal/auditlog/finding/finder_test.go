@@ -145,6 +145,9 @@ func TestFindings(t *testing.T) {
 			accounts: []*ledger.Account{issued(func(a *ledger.Account) { a.Grant.Repositories = []string{"api", "web"} })},
 			want:     []string{"low unused-repository 1: vault write github/roles/deploy repositories=api"},
 		},
+		"not where a use does not say of which repository it was": {
+			accounts: []*ledger.Account{issued(func(a *ledger.Account) { a.Grant.Repositories, a.Usage.Unplaced = []string{"api", "web"}, 1 })},
+		},
 		"not where a template names the repository": {
 			accounts: []*ledger.Account{issued(), issued(func(a *ledger.Account) { a.Grant.Repositories = []string{"web"} })},
 		},

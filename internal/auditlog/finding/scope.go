@@ -103,7 +103,9 @@ func (r *unusedScope) account(a *ledger.Account) {
 
 func (s *scopeUse) addRepositories(a *ledger.Account) {
 	s.all = s.all || a.Grant.Selection == "all"
-	s.varies = s.varies || !slices.Equal(s.first, a.Grant.Repositories)
+	// Where the uses do not tell all repositories, none is known to be unused.
+	untold := a.Usage.Unplaced > 0 || len(a.Usage.Repositories) == ledger.MaxListed
+	s.varies = s.varies || untold || !slices.Equal(s.first, a.Grant.Repositories)
 	if s.all || s.varies || len(s.repositories) > mostGroups {
 		return
 	}

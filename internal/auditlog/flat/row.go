@@ -154,7 +154,7 @@ type Use struct {
 func UseOf(u auditlog.Use) Use {
 	return Use{
 		Time: u.Time.UTC(), HashedToken: u.HashedToken, Action: u.Action, Actor: u.Actor, Org: u.Org, Repository: u.Repository,
-		UserAgent: u.UserAgent, Method: u.Method, Route: u.Route, Path: u.Path, Status: int64(u.Status), Needs: ledger.Needs(u),
+		UserAgent: u.UserAgent, Method: u.Method, Route: u.Route, Path: u.Path, Status: int64(u.Status), Needs: strings.Join(ledger.Needs(u), "|"),
 	}
 }
 

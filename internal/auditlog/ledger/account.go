@@ -49,13 +49,18 @@ type Usage struct {
 	APIWrites      int            `json:"api_writes,omitempty"`
 	Other          int            `json:"other,omitempty"`
 	AfterEnd       int            `json:"after_end,omitempty"`        // beyond the skew allowed for
-	WritesAfterEnd int            `json:"writes_after_end,omitempty"` // of these, pushes and API calls that write
+	WritesAfterEnd int            `json:"writes_after_end,omitempty"` // pushes and API writes among AfterEnd
 	LastAfterEnd   time.Time      `json:"last_after_end,omitzero"`
 	UserAgents     []string       `json:"user_agents,omitempty"`
-	Actors         []string       `json:"actors,omitempty"`       // the App's bot, once
+	Actors         []string       `json:"actors,omitempty"`       // the App's bot
 	Repositories   []string       `json:"repositories,omitempty"` // owner/name
 	Permissions    map[string]int `json:"permissions,omitempty"`  // needed, as name=level, with how often; "?" where the use does not tell
+	Unplaced       int            `json:"unplaced,omitempty"`     // uses that may be of a repository and name none
 }
+
+// MaxListed is how many values a list of a Usage holds. One that is full may
+// lack some.
+const MaxListed = 32
 
 // Stray is a use of a token that no account holds.
 type Stray struct {

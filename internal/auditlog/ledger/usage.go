@@ -1,71 +1,99 @@
 package ledger
 
 import (
+	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"vault-plugin-secrets-github/internal/auditlog"
 )
 
-// mostListed bounds the lists of a Usage.
-const mostListed = 20
-
-// add counts a use of the token.
-func (e *entry) add(use auditlog.Use, skew time.Duration) {
-	u := &e.Usage
-	u.Count++
-	if u.First.IsZero() || use.Time.Before(u.First) {
-		u.First = use.Time
+// add counts a use of a token with the permissions granted.
+func (s *Usage) add(u auditlog.Use, granted map[string]string, afterEnd bool) {
+	if s.Count == 0 || u.Time.Before(s.First) {
+		s.First = u.Time
 	}
-	if use.Time.After(u.Last) {
-		u.Last = use.Time
+	if u.Time.After(s.Last) {
+		s.Last = u.Time
 	}
-	u.countAction(use)
-	u.UserAgents = listed(u.UserAgents, use.UserAgent)
-	u.Actors = listed(u.Actors, use.Actor)
-	u.Repositories = listed(u.Repositories, use.Repository)
-	if u.Permissions == nil {
-		u.Permissions = map[string]int{}
-	}
-	u.Permissions[Needs(use)]++
-	end := e.expected
-	if e.EndedBy != "" {
-		end = e.Ended
-	}
-	if use.Time.After(end.Add(skew)) {
-		u.AfterEnd++
-		if use.Action == "git.push" || use.Action == "api.request" && !readsOnly(use.Method) {
-			u.WritesAfterEnd++
+	s.Count++
+	writes := s.addKind(u)
+	if afterEnd {
+		s.AfterEnd++
+		if writes {
+			s.WritesAfterEnd++
 		}
-		u.LastAfterEnd = use.Time
+		if u.Time.After(s.LastAfterEnd) {
+			s.LastAfterEnd = u.Time
+		}
 	}
+	list(&s.UserAgents, u.UserAgent)
+	list(&s.Actors, u.Actor)
+	repository, known := repositoryOf(u)
+	list(&s.Repositories, repository)
+	if !known {
+		s.Unplaced++
+	}
+	s.addNeeds(u, granted)
 }
 
-func (u *Usage) countAction(use auditlog.Use) {
-	switch {
-	case use.Action == "git.clone" || use.Action == "git.fetch":
-		u.Clones++
-	case use.Action == "git.push":
-		u.Pushes++
-	case use.Action == "api.request" && readsOnly(use.Method):
-		u.APIReads++
-	case use.Action == "api.request":
-		u.APIWrites++
+// addKind counts a use by its kind, and reports whether it writes.
+func (s *Usage) addKind(u auditlog.Use) (writes bool) {
+	switch u.Action {
+	case "git.clone", "git.fetch":
+		s.Clones++
+	case "git.push":
+		s.Pushes++
+		return true
+	case "api.request":
+		if reads(u.Method) {
+			s.APIReads++
+			return false
+		}
+		s.APIWrites++
+		return true
 	default:
-		u.Other++
+		s.Other++
+	}
+	return false
+}
+
+func reads(method string) bool {
+	return strings.EqualFold(method, http.MethodGet) || strings.EqualFold(method, http.MethodHead)
+}
+
+// addNeeds counts what the use needed. A request that GitHub refused shows only
+// that it was tried.
+func (s *Usage) addNeeds(u auditlog.Use, granted map[string]string) {
+	if u.Status >= http.StatusBadRequest {
+		return
+	}
+	if s.Permissions == nil {
+		s.Permissions = map[string]int{}
+	}
+	for _, need := range needs(u, granted) {
+		s.Permissions[need]++
 	}
 }
 
-func readsOnly(method string) bool {
-	method = strings.ToUpper(method)
-	return method == "GET" || method == "HEAD"
+func list(values *[]string, value string) {
+	if value != "" && len(*values) < MaxListed && !slices.Contains(*values, value) {
+		*values = append(*values, value)
+	}
 }
 
-// listed adds a value that is not in the list yet, while there is room.
-func listed(list []string, value string) []string {
-	if value == "" || len(list) >= mostListed || slices.Contains(list, value) {
-		return list
+// repositoryOf is the repository that a use is of, "" if of none; known is false
+// if it may be of one that the entry does not name.
+func repositoryOf(u auditlog.Use) (name string, known bool) {
+	if u.Repository != "" {
+		return u.Repository, true
 	}
-	return append(list, value)
+	if parts := segments(u.Path); len(parts) > 2 && parts[0] == "repos" {
+		return parts[1] + "/" + parts[2], true
+	}
+	if u.Action != "api.request" {
+		return "", false
+	}
+	parts := segments(route(u))
+	return "", len(parts) > 0 && parts[0] != "repos" && parts[0] != "repositories" && parts[0] != "graphql"
 }
