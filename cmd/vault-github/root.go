@@ -49,7 +49,7 @@ func newRoot(t *terminal) *cobra.Command {
 	c.addFlags(root.PersistentFlags())
 	root.AddGroup(&cobra.Group{ID: "job", Title: "For the job:"}, &cobra.Group{ID: "admin", Title: "To see why not, and to set up:"})
 	addTo(root, "job", newToken(t, c), newExec(t, c), newGitCredential(t, c), newRevoke(t, c))
-	addTo(root, "admin", newCheck(t, c), newDoctor(t, c), newImport(t, c))
+	addTo(root, "admin", newCheck(t, c), newDoctor(t, c), newSetup(t, c), newImport(t, c))
 	return root
 }
 
