@@ -41,6 +41,7 @@ type backend struct {
 	custodian *githubapp.Custodian
 	copy      watchedCopy
 	metrics   *metrics
+	live      liveLeases
 	// others are the mounts that share this process.
 	others func() []*backend
 	now    func() time.Time
@@ -185,6 +186,9 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (resp
 		}
 	}()
 	if err := b.checkParameters(req); err != nil {
+		if role, ok := strings.CutPrefix(req.Path, tokenPrefix); ok {
+			b.tellRefused(req, role, &issuance{}, err)
+		}
 		return toVault(err)
 	}
 	resp, err = b.Backend.HandleRequest(ctx, req)

@@ -98,6 +98,13 @@ func (c *Client) lookup(ctx context.Context, key string, fetch func(context.Cont
 	}
 }
 
+// KnownInstallations is how many look-ups are kept.
+func (c *Client) KnownInstallations() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.installations)
+}
+
 func (c *Client) known(key string) (Installation, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
