@@ -42,6 +42,7 @@ type backend struct {
 	copy      watchedCopy
 	metrics   *metrics
 	live      liveLeases
+	events    *notifier
 	// others are the mounts that share this process.
 	others func() []*backend
 	now    func() time.Time
@@ -126,6 +127,7 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 		return err
 	}
 	b.storage = conf.StorageView
+	b.events = &notifier{sender: b.Backend, logger: b.Logger().Named("events")}
 	b.custodian = githubapp.NewCustodian(b.Logger().Named("custodian"))
 	return nil
 }
@@ -159,6 +161,7 @@ func (b *backend) clean(ctx context.Context) {
 	}
 	b.leaveWatched(ctx)
 	b.custodian.Close(ctx)
+	b.events.close(ctx)
 }
 
 // invalidate drops what this node keeps of an entry that another node wrote.

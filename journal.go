@@ -10,9 +10,10 @@ import (
 	"vault-plugin-secrets-github/internal/githubapp"
 )
 
-// What the engine tells of each token, in its metrics and in Vault's server log.
-// Programs read the messages and their keys, so these must not change. A text
-// that a job chose is one line there, in bounds, whatever it holds.
+// What the engine tells of each token: in its metrics, in Vault's server log, and
+// as events of Vault's. Programs read the messages and their keys, so these must
+// not change. A text that a job chose is one line there, in bounds, whatever it
+// holds.
 
 // tellIssued tells of a token that is handed to Vault.
 func (b *backend) tellIssued(req *logical.Request, i *issuance, resp *logical.Response) {
@@ -22,6 +23,8 @@ func (b *backend) tellIssued(req *logical.Request, i *issuance, resp *logical.Re
 	b.Logger().Info("issued a token", "request_id", req.ID, "role", i.role.Name, "app", i.app.Name,
 		"subject", githubapp.Redact(i.caller.Subject), "scope", resp.Data["scope"], "hashed_token", hashed,
 		"ttl", resp.Secret.TTL.String(), "expires_at", resp.Data["expires_at"])
+	b.events.notify(issueEvent, i.role.Name, "app", i.app.Name, "request_id", req.ID,
+		"scope", resp.Data["scope"].(string), "hashed_token", hashed)
 }
 
 // tellRefused tells of a request that got no token, with what is known of it. A
@@ -35,9 +38,12 @@ func (b *backend) tellRefused(req *logical.Request, role string, i *issuance, er
 	}
 	b.metrics.refused.WithLabelValues(known, reason).Inc()
 
-	line := []any{"request_id", req.ID, "role", githubapp.Redact(role)}
+	role, text := githubapp.Redact(role), githubapp.Redact(err.Error())
+	line := []any{"request_id", req.ID, "role", role}
+	app := ""
 	if i.role != nil {
-		line = append(line, "app", i.role.App)
+		app = i.role.App
+		line = append(line, "app", app)
 	}
 	if i.caller.Subject != "" {
 		line = append(line, "subject", githubapp.Redact(i.caller.Subject))
@@ -46,7 +52,8 @@ func (b *backend) tellRefused(req *logical.Request, role string, i *issuance, er
 	if isRefused(err) || errors.Is(err, context.Canceled) {
 		level = hclog.Info // it is the caller's doing
 	}
-	b.Logger().Log(level, "refused a token", append(line, "reason", reason, "error", githubapp.Redact(err.Error()))...)
+	b.Logger().Log(level, "refused a token", append(line, "reason", reason, "error", text)...)
+	b.events.notify(refuseEvent, role, "app", app, "request_id", req.ID, "reason", reason, "error", text)
 }
 
 // tellRenewed tells how the renewal of a lease went.
@@ -67,8 +74,10 @@ const (
 
 // tellRevoked tells of a token that is dead, by the revocation or before it.
 func (b *backend) tellRevoked(l leaseRecord, result string) {
+	hashed := githubapp.HashToken(l.Token)
 	b.metrics.revocations.WithLabelValues(l.App, result).Inc()
-	b.live.end(githubapp.HashToken(l.Token))
+	b.live.end(hashed)
+	b.events.notify(revokeEvent, l.Role, "app", l.App, "hashed_token", hashed, "reason", result)
 	message := "revoked a token"
 	if result == expiredResult {
 		message = "the token had expired before its lease was revoked"
