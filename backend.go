@@ -106,6 +106,8 @@ func newBackend(now func() time.Time) *backend {
 			b.rolePaths(),
 			b.tokenPaths(),
 			b.checkPaths(),
+			b.installationsPaths(),
+			b.statusPaths(),
 			b.metricsPaths(),
 			b.infoPaths(),
 		),
