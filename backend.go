@@ -129,9 +129,14 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 		return err
 	}
 	b.storage = conf.StorageView
-	b.events = &notifier{sender: b.Backend, logger: b.Logger().Named("events")}
+	b.events = &notifier{sender: b.Backend, edition: b.vault, logger: b.Logger().Named("events")}
 	b.custodian = githubapp.NewCustodian(b.Logger().Named("custodian"))
 	return nil
+}
+
+// vault is the Vault that runs the plugin.
+func (b *backend) vault(ctx context.Context) (*logical.PluginEnvironment, error) {
+	return b.System().PluginEnv(ctx)
 }
 
 // localView remembers whether the mount is local, which never changes: the

@@ -3,6 +3,7 @@ package githubsecrets
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,16 +35,22 @@ type event struct {
 
 // notifier sends events to Vault in the background and in their order: no job
 // waits for them. Those that Vault does not take are lost.
+//
+// Each costs a call back to Vault, a sixth of all that a token costs this process.
+// A Vault whose edition has no subscribers is asked for its edition once, and sent
+// none.
 type notifier struct {
-	sender logical.EventSender
-	logger hclog.Logger
+	sender  logical.EventSender
+	edition func(context.Context) (*logical.PluginEnvironment, error)
+	logger  hclog.Logger
 
 	work    sync.WaitGroup
 	mu      sync.Mutex
 	pending []event
 	sending bool
-	// off is that no more are taken: there is no events system, so none is looked
-	// for again, or the end has come.
+	// known is that there may be subscribers; drain alone uses it.
+	known bool
+	// off is that no more are taken: there are no subscribers, or the end has come.
 	off bool
 }
 
@@ -75,10 +82,7 @@ func (n *notifier) drain() {
 		if !ok {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
-		err := logical.SendEvent(ctx, n.sender, next.kind, next.metadata...)
-		cancel()
-		switch {
+		switch err := n.send(next); {
 		case errors.Is(err, framework.ErrNoEvents):
 			n.turnOff()
 		case err != nil:
@@ -86,6 +90,28 @@ func (n *notifier) drain() {
 		}
 	}
 }
+
+// send returns framework.ErrNoEvents if none is ever to be sent.
+func (n *notifier) send(e event) error {
+	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+	defer cancel()
+	if !n.known {
+		vault, err := n.edition(ctx)
+		if err != nil {
+			return err
+		}
+		if vault == nil || !strings.HasPrefix(vault.VaultVersionMetadata, enterprise) {
+			return framework.ErrNoEvents
+		}
+		n.known = true
+	}
+	return logical.SendEvent(ctx, n.sender, e.kind, e.metadata...)
+}
+
+// enterprise begins the version metadata of the Vaults that have subscribers:
+// "ent", "ent.hsm".
+// https://developer.hashicorp.com/vault/docs/concepts/events
+const enterprise = "ent"
 
 // take is the oldest that is pending; false, and the end of sending, if none is.
 func (n *notifier) take() (event, bool) {

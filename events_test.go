@@ -20,6 +20,7 @@ import (
 // sendTo makes the engine send its events there.
 func (e *engine) sendTo(sender logical.EventSender) {
 	e.t.Helper()
+	e.system.PluginEnvironment = &logical.PluginEnvironment{VaultVersionMetadata: "ent.hsm"}
 	logger := hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Trace})
 	if err := e.Setup(e.t.Context(), &logical.BackendConfig{StorageView: e.storage, System: e.system, Logger: logger, EventsSender: sender}); err != nil {
 		e.t.Fatal(err)
@@ -71,6 +72,29 @@ func TestEventsTellOfIssuanceRefusalAndRevocation(t *testing.T) {
 	}
 }
 
+func enterpriseVault(context.Context) (*logical.PluginEnvironment, error) {
+	return &logical.PluginEnvironment{VaultVersionMetadata: "ent"}, nil
+}
+
+func TestAVaultWithoutSubscribersIsSentNothing(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	sender := logical.NewMockEventSender()
+	n := &notifier{sender: sender, logger: hclog.NewNullLogger(), edition: func(context.Context) (*logical.PluginEnvironment, error) {
+		if asked++; asked == 1 {
+			return nil, errors.New("not now")
+		}
+		return &logical.PluginEnvironment{VaultVersion: "1.21.1"}, nil
+	}}
+	for range 5 {
+		n.notify(issueEvent, "ci")
+		n.work.Wait()
+	}
+	if asked != 2 || len(sender.Events) != 0 {
+		t.Errorf("Vault was asked %d times for its edition and sent %d events, want 2 and none", asked, len(sender.Events))
+	}
+}
+
 // brokenSender takes no event; asked counts those that it was given.
 type brokenSender struct {
 	mu    sync.Mutex
@@ -101,7 +125,7 @@ func TestNoJobWaitsForEvents(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				sender := &brokenSender{take: test.take}
-				n := &notifier{sender: sender, logger: hclog.NewNullLogger()}
+				n := &notifier{sender: sender, edition: enterpriseVault, logger: hclog.NewNullLogger()}
 				began := time.Now()
 				for range 3 {
 					n.notify(issueEvent, "ci")
@@ -124,7 +148,7 @@ func TestEventsThatVaultDoesNotTakeDoNotPileUp(t *testing.T) {
 	log := &logBuffer{}
 	release := make(chan struct{})
 	sender := &brokenSender{take: func(context.Context) error { <-release; return nil }}
-	n := &notifier{sender: sender, logger: hclog.New(&hclog.LoggerOptions{Output: log})}
+	n := &notifier{sender: sender, edition: enterpriseVault, logger: hclog.New(&hclog.LoggerOptions{Output: log})}
 	for range maxPending + 10 {
 		n.notify(issueEvent, "ci")
 	}
