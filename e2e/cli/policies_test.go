@@ -33,6 +33,7 @@ var rights = map[string]map[string][]string{
 	"roles":                 {"LIST": {"admin", "auditor"}},
 	"roles/other":           {"GET": {"admin", "auditor"}, "LIST": {"admin", "auditor"}, "POST": {"admin"}, "DELETE": {"admin"}},
 	"limits":                {"GET": {"admin", "auditor"}, "POST": {"admin"}, "DELETE": {"admin"}},
+	"status":                {"GET": {"admin", "auditor"}, "LIST": {"admin", "auditor"}},
 	"status/default":        {"GET": {"admin", "auditor"}},
 	"installations":         {"GET": {"admin", "auditor"}},
 	"installations/default": {"GET": {"admin", "auditor"}},
