@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -109,7 +110,24 @@ func (b *backend) writeIssuer(ctx context.Context, req *logical.Request, d *fram
 	}
 	b.issuers.drop(name)
 	resp := &logical.Response{Data: i.read()}
+	i.warnOfUnstableClaims(resp)
 	return resp, warnOfLostRoles(ctx, req, i, name, resp)
+}
+
+// warnOfUnstableClaims names the stable_claims that the preset's CI is not known
+// to keep the same for all jobs of one alias: what Vault remembers of such a
+// claim is that of the job which logged in last.
+func (i *issuer) warnOfUnstableClaims(resp *logical.Response) {
+	preset, err := idtoken.PresetFor(i.Preset, i.BaseURL)
+	if err != nil || i.UserClaim != preset.UserClaim {
+		return
+	}
+	for _, claim := range i.StableClaims {
+		if claim != preset.UserClaim && !slices.Contains(preset.StableClaims, claim) {
+			resp.AddWarning(fmt.Sprintf("stable_claims: %s is not known to be the same for all jobs with one %s, so it may be another job's; known are %s",
+				quote(claim), preset.UserClaim, strings.Join(preset.StableClaims, ", ")))
+		}
+	}
 }
 
 // warnOfLostRoles names the roles whose rules nobody can meet any more: the

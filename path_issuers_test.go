@@ -81,6 +81,34 @@ func TestIssuerReadCanBeWrittenBack(t *testing.T) {
 	}
 }
 
+func TestStableClaimsThatMayVaryAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		issuer map[string]any
+		want   string // a part of the one warning; empty for none
+	}{
+		"known to be stable":       {map[string]any{"preset": "github-actions", "stable_claims": "repository_id,repository_owner"}, ""},
+		"known to vary":            {map[string]any{"preset": "github-actions", "stable_claims": "repository_id,actor"}, `"actor" is not known to be the same for all jobs with one repository`},
+		"of another user_claim":    {map[string]any{"preset": "github-actions", "user_claim": "actor", "stable_claims": "actor_id"}, ""},
+		"of a CI that has no name": {map[string]any{"stable_claims": "actor"}, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newReadyEngine(t)
+			e.trustIssuer(nil)
+			test.issuer["verify"] = false
+			got := e.must(logical.UpdateOperation, "issuers/default", test.issuer).Warnings
+			switch {
+			case test.want == "" && len(got) > 0:
+				t.Errorf("warnings are %q, want none", got)
+			case test.want != "" && (len(got) != 1 || !strings.Contains(got[0], test.want)):
+				t.Errorf("warnings are %q, want one with %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestIssuersAreListedAndDeleted(t *testing.T) {
 	t.Parallel()
 	e := newReadyEngine(t)

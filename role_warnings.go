@@ -26,7 +26,7 @@ func (r *role) warnings() []string {
 }
 
 func (r *role) warnOfNoRule() string {
-	if r.rules.Binds() {
+	if r.rules.TellsJobsApart() {
 		return ""
 	}
 	return "the role binds nobody: whoever Vault's ACL policies let read its path gets the token; bind it with bound_subjects, bound_claims or condition, or see to it that the policies are as narrow"

@@ -341,7 +341,11 @@ func (w *world) versions(ctx context.Context, vault string) []string {
 	}
 	info, err := w.root.Logical().ReadWithContext(ctx, "github/info")
 	if err == nil && info != nil {
-		lines = append(lines, fmt.Sprintf("%s %s, revision %v", enginePlugin, info.Data["version"], info.Data["revision"]))
+		line := fmt.Sprintf("%s %s", enginePlugin, info.Data["version"])
+		if revision, ok := info.Data["revision"]; ok {
+			line += fmt.Sprintf(", revision %v", revision)
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }

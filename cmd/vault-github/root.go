@@ -47,8 +47,10 @@ func newRoot(t *terminal) *cobra.Command {
 	})
 	c := &connection{environment: os.Getenv}
 	c.addFlags(root.PersistentFlags())
-	root.AddGroup(&cobra.Group{ID: "job", Title: "For the job:"}, &cobra.Group{ID: "admin", Title: "To see why not, and to set up:"})
+	root.AddGroup(&cobra.Group{ID: "job", Title: "For the job:"}, &cobra.Group{ID: "admin", Title: "To see why not, and to set up:"},
+		&cobra.Group{ID: "audit", Title: "For the auditor:"})
 	addTo(root, "job", newToken(t, c), newExec(t, c), newGitCredential(t, c), newRevoke(t, c))
+	addTo(root, "audit", newAudit(t, c))
 	addTo(root, "admin", newCheck(t, c), newDoctor(t, c), newSetup(t, c), newImport(t, c))
 	return root
 }

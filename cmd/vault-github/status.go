@@ -12,6 +12,7 @@ import (
 // the commands that exec runs.
 const (
 	statusFailed      = 1  // anything else; check: refused; doctor: something to mend
+	statusFindings    = 3  // audit: findings, or requests that would be refused
 	statusUsage       = 64 // EX_USAGE: the command line
 	statusUnavailable = 69 // EX_UNAVAILABLE: no ID token to be had
 	statusTemporary   = 75 // EX_TEMPFAIL: Vault or GitHub does not answer, or limits the rate

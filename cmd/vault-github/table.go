@@ -8,9 +8,19 @@ import (
 	"text/tabwriter"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 )
 
 func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
+
+// terminalWidth is in characters; 0 if it is not a terminal.
+func terminalWidth(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
 
 // table is rows of which each cell but the last is as wide as its column.
 type table struct{ rows [][]string }

@@ -103,9 +103,10 @@ type Revocation struct {
 // Use is one entry of GitHub's audit log that names an installation token.
 type Use struct {
 	Time        time.Time `json:"time"`
-	HashedToken string    `json:"hashed_token"` // base64 without padding
-	Action      string    `json:"action"`       // git.clone, git.push, api.request, ...
-	Actor       string    `json:"actor,omitempty"`
+	HashedToken string    `json:"hashed_token"`                       // base64 without padding
+	Action      string    `json:"action"`                             // git.clone, git.push, api.request, ...
+	Access      string    `json:"programmatic_access_type,omitempty"` // kind of token
+	Actor       string    `json:"actor,omitempty"`                    // the App's bot: "NAME[bot]"
 	Org         string    `json:"org,omitempty"`
 	Repository  string    `json:"repository,omitempty"` // owner/name
 	UserAgent   string    `json:"user_agent,omitempty"`

@@ -107,6 +107,15 @@ func usedClaims(checked *ast.AST) []string {
 	return slices.Compact(names)
 }
 
+// looksAtCaller reports whether an expression can tell one job from another.
+func looksAtCaller(checked *ast.AST) bool {
+	idents := ast.MatchDescendants(ast.NavigateAST(checked), ast.KindMatcher(ast.IdentKind))
+	return slices.ContainsFunc(idents, func(ident ast.NavigableExpr) bool {
+		name := ident.AsIdent()
+		return name == "claims" || name == "request.remote_address" || strings.HasPrefix(name, "identity.")
+	})
+}
+
 func selectedClaim(claims ast.NavigableExpr) string {
 	parent, ok := claims.Parent()
 	if !ok {

@@ -31,6 +31,7 @@ type condition struct {
 	source  string
 	program cel.Program
 	claims  []string // that it uses, or anyClaim
+	caller  bool     // it looks at who asks
 }
 
 func compileCondition(source string) (*condition, error) {
@@ -54,7 +55,8 @@ func compileCondition(source string) (*condition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("condition: %w", err)
 	}
-	return &condition{source, program, usedClaims(compiled.NativeRep())}, nil
+	parsed := compiled.NativeRep()
+	return &condition{source, program, usedClaims(parsed), looksAtCaller(parsed)}, nil
 }
 
 // conditionError is the first thing that is wrong with a condition, and where.

@@ -273,6 +273,17 @@ func (r *Role) Binds() bool {
 		r.spec.RequireIDToken || len(r.templates()) > 0
 }
 
+// TellsJobsApart reports whether some job would be refused for who it is. A role
+// whose only rule is a condition on the request or the time binds, and does not.
+func (r *Role) TellsJobsApart() bool {
+	if r.condition != nil && !r.condition.caller {
+		without := *r
+		without.condition = nil
+		return without.Binds()
+	}
+	return r.Binds()
+}
+
 // templates are those that claims are filled in to.
 func (r *Role) templates() []template {
 	templates := slices.Concat(r.repositories, r.repositoryIDs)

@@ -40,19 +40,21 @@ const (
 // Usage is what was done with a token. Lists hold the first few different values
 // and are in order of first use; counts are exact.
 type Usage struct {
-	Count        int            `json:"count"`
-	First        time.Time      `json:"first,omitzero"`
-	Last         time.Time      `json:"last,omitzero"`
-	Clones       int            `json:"clones,omitempty"` // and fetches
-	Pushes       int            `json:"pushes,omitempty"`
-	APIReads     int            `json:"api_reads,omitempty"`
-	APIWrites    int            `json:"api_writes,omitempty"`
-	Other        int            `json:"other,omitempty"`
-	AfterEnd     int            `json:"after_end,omitempty"` // beyond the skew allowed for
-	LastAfterEnd time.Time      `json:"last_after_end,omitzero"`
-	UserAgents   []string       `json:"user_agents,omitempty"`
-	Repositories []string       `json:"repositories,omitempty"` // owner/name
-	Permissions  map[string]int `json:"permissions,omitempty"`  // needed, as name=level, with how often; "?" where the use does not tell
+	Count          int            `json:"count"`
+	First          time.Time      `json:"first,omitzero"`
+	Last           time.Time      `json:"last,omitzero"`
+	Clones         int            `json:"clones,omitempty"` // and fetches
+	Pushes         int            `json:"pushes,omitempty"`
+	APIReads       int            `json:"api_reads,omitempty"`
+	APIWrites      int            `json:"api_writes,omitempty"`
+	Other          int            `json:"other,omitempty"`
+	AfterEnd       int            `json:"after_end,omitempty"`        // beyond the skew allowed for
+	WritesAfterEnd int            `json:"writes_after_end,omitempty"` // of these, pushes and API calls that write
+	LastAfterEnd   time.Time      `json:"last_after_end,omitzero"`
+	UserAgents     []string       `json:"user_agents,omitempty"`
+	Actors         []string       `json:"actors,omitempty"`       // the App's bot, once
+	Repositories   []string       `json:"repositories,omitempty"` // owner/name
+	Permissions    map[string]int `json:"permissions,omitempty"`  // needed, as name=level, with how often; "?" where the use does not tell
 }
 
 // Stray is a use of a token that no account holds.

@@ -1,0 +1,57 @@
+package flat
+
+import "strconv"
+
+// columns are those of a CSV file, as Request's tags name them.
+var columns = []struct {
+	name string
+	text func(Request) string
+}{
+	{"time", func(r Request) string { return stamp(&r.Time) }},
+	{"answered", func(r Request) string { return stamp(r.Answered) }},
+	{"request_id", func(r Request) string { return r.RequestID }},
+	{"outcome", func(r Request) string { return r.Outcome }},
+	{"reason", func(r Request) string { return r.Reason }},
+	{"error", func(r Request) string { return r.Error }},
+	{"namespace", func(r Request) string { return r.Namespace }},
+	{"mount", func(r Request) string { return r.Mount }},
+	{"role", func(r Request) string { return r.Role }},
+	{"subject", func(r Request) string { return r.Subject }},
+	{"display_name", func(r Request) string { return r.DisplayName }},
+	{"entity_id", func(r Request) string { return r.EntityID }},
+	{"remote_address", func(r Request) string { return r.RemoteAddress }},
+	{"user_agent", func(r Request) string { return r.UserAgent }},
+	{"job_repository", func(r Request) string { return r.Repository }},
+	{"job_ref", func(r Request) string { return r.Ref }},
+	{"job_event_name", func(r Request) string { return r.EventName }},
+	{"job_workflow_ref", func(r Request) string { return r.WorkflowRef }},
+	{"job_run_id", func(r Request) string { return r.RunID }},
+	{"login", func(r Request) string { return r.Login }},
+	{"app", func(r Request) string { return r.App }},
+	{"installation_id", func(r Request) string { return number(r.Installation) }},
+	{"organization", func(r Request) string { return r.Organization }},
+	{"repository_selection", func(r Request) string { return r.Selection }},
+	{"repositories", func(r Request) string { return spaced(r.Repositories) }},
+	{"permissions", func(r Request) string { return spaced(r.Permissions) }},
+	{"scope", func(r Request) string { return r.Scope }},
+	{"ttl_asked", func(r Request) string { return r.TTLAsked }},
+	{"ttl", func(r Request) string { return number(r.TTL) }},
+	{"hashed_token", func(r Request) string { return r.HashedToken }},
+	{"expires_at", func(r Request) string { return stamp(r.ExpiresAt) }},
+	{"lease_id", func(r Request) string { return r.LeaseID }},
+	{"renewals", func(r Request) string { return number(r.Renewals) }},
+	{"ended", func(r Request) string { return stamp(r.Ended) }},
+	{"ended_by", func(r Request) string { return r.EndedBy }},
+	{"revoked", func(r Request) string { return stamp(r.Revoked) }},
+	{"revocation_failures", func(r Request) string { return number(r.Failures) }},
+	{"wrapped", func(r Request) string { return strconv.FormatBool(r.Wrapped) }},
+	{"joined", func(r Request) string { return strconv.FormatBool(r.Joined) }},
+	{"uses", func(r Request) string { return number(r.Uses) }},
+	{"first_use", func(r Request) string { return stamp(r.FirstUse) }},
+	{"last_use", func(r Request) string { return stamp(r.LastUse) }},
+	{"clones", func(r Request) string { return number(r.Clones) }},
+	{"pushes", func(r Request) string { return number(r.Pushes) }},
+	{"api_reads", func(r Request) string { return number(r.APIReads) }},
+	{"api_writes", func(r Request) string { return number(r.APIWrites) }},
+	{"uses_after_end", func(r Request) string { return number(r.UsesAfterEnd) }},
+}
