@@ -211,6 +211,9 @@ func (b *book) use(use auditlog.Use) error {
 	if use.Time.After(b.used.last) {
 		b.used.last = use.Time
 	}
+	if isRevocation(use) {
+		return nil // the broker's own doing; the server log tells of it
+	}
 	if e := b.byToken[use.HashedToken]; e != nil {
 		e.add(use, b.in.Skew)
 		return nil

@@ -42,6 +42,16 @@ func (e *entry) add(use auditlog.Use, skew time.Duration) {
 	}
 }
 
+// isRevocation reports whether a use is the end of the token. It takes the token
+// itself, so GitHub's log has it like a use; but it is no use of what the token
+// was issued for, and a token that was revoked because nobody waited for it any
+// more is in no lease, and no sign of a leaked key.
+//
+// https://docs.github.com/en/rest/apps/installations#revoke-an-installation-access-token
+func isRevocation(use auditlog.Use) bool {
+	return strings.EqualFold(use.Method, "DELETE") && slices.Equal(routeOf(use), []string{"installation", "token"})
+}
+
 func (u *Usage) countAction(use auditlog.Use) {
 	switch {
 	case use.Action == "git.clone" || use.Action == "git.fetch":
