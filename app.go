@@ -38,6 +38,9 @@ type app struct {
 	MaxConcurrent  int64         `json:"max_concurrent_requests"`
 	Disabled       bool          `json:"disabled,omitempty"`
 
+	// KeyWritten is when the private key was first written; zero for those
+	// written before this was kept.
+	KeyWritten  time.Time         `json:"key_written,omitzero"`
 	Fingerprint string            `json:"fingerprint"`
 	Slug        string            `json:"slug,omitempty"`
 	Owner       string            `json:"owner,omitempty"`
@@ -147,6 +150,20 @@ func (b *backend) configuredApp(ctx context.Context, storage logical.Storage, na
 		}
 		return a, nil
 	})
+}
+
+// cacheApps makes every App ready, as if each had been used.
+func (b *backend) cacheApps(ctx context.Context, storage logical.Storage) error {
+	names, err := storage.List(ctx, appStorage)
+	if err != nil {
+		return fmt.Errorf("list the Apps: %w", err)
+	}
+	for _, name := range names {
+		if _, err := b.configuredApp(ctx, storage, name); err != nil {
+			b.Logger().Warn("an App cannot be used", "app", name, "error", err)
+		}
+	}
+	return nil
 }
 
 // usableApp returns an App that may be used for a token now.

@@ -41,6 +41,8 @@ type backend struct {
 	custodian *githubapp.Custodian
 	copy      watchedCopy
 	metrics   *metrics
+	live      liveLeases
+	events    *notifier
 	// others are the mounts that share this process.
 	others func() []*backend
 	now    func() time.Time
@@ -104,6 +106,8 @@ func newBackend(now func() time.Time) *backend {
 			b.rolePaths(),
 			b.tokenPaths(),
 			b.checkPaths(),
+			b.installationsPaths(),
+			b.statusPaths(),
 			b.metricsPaths(),
 			b.infoPaths(),
 		),
@@ -125,8 +129,14 @@ func (b *backend) Setup(ctx context.Context, conf *logical.BackendConfig) error 
 		return err
 	}
 	b.storage = conf.StorageView
+	b.events = &notifier{sender: b.Backend, edition: b.vault, logger: b.Logger().Named("events")}
 	b.custodian = githubapp.NewCustodian(b.Logger().Named("custodian"))
 	return nil
+}
+
+// vault is the Vault that runs the plugin.
+func (b *backend) vault(ctx context.Context) (*logical.PluginEnvironment, error) {
+	return b.System().PluginEnv(ctx)
 }
 
 // localView remembers whether the mount is local, which never changes: the
@@ -158,6 +168,7 @@ func (b *backend) clean(ctx context.Context) {
 	}
 	b.leaveWatched(ctx)
 	b.custodian.Close(ctx)
+	b.events.close(ctx)
 }
 
 // invalidate drops what this node keeps of an entry that another node wrote.
@@ -185,6 +196,9 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (resp
 		}
 	}()
 	if err := b.checkParameters(req); err != nil {
+		if role, ok := strings.CutPrefix(req.Path, tokenPrefix); ok {
+			b.tellRefused(req, role, &issuance{}, err)
+		}
 		return toVault(err)
 	}
 	resp, err = b.Backend.HandleRequest(ctx, req)

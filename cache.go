@@ -60,6 +60,13 @@ func (c *cache[T]) has(key string) bool {
 	return ok
 }
 
+// len is how many entries are kept.
+func (c *cache[T]) len() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.entries)
+}
+
 // each calls the function for every entry that is kept.
 func (c *cache[T]) each(do func(key string, entry *T)) {
 	c.mu.RLock()

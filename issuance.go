@@ -150,10 +150,11 @@ func (i *issuance) repositories() ([]string, []int64) {
 	return names, ids
 }
 
-// data is the answer that the caller gets.
-func (i *issuance) data() map[string]any {
+// data is the answer that the caller gets, whose lease lasts for ttl.
+func (i *issuance) data(ttl time.Duration) map[string]any {
 	data := map[string]any{
 		"token":                i.token.Value,
+		"ttl":                  int64(ttl.Seconds()),
 		"expires_at":           i.token.ExpiresAt.UTC().Format(time.RFC3339),
 		"hashed_token":         githubapp.HashToken(i.token.Value),
 		"role":                 i.role.Name,

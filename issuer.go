@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 
@@ -72,6 +73,14 @@ func (i *issuer) validate(b *backend) error {
 // verifies reports whether ID tokens are verified here.
 func (i *issuer) verifies() bool {
 	return i.OIDCDiscoveryURL != "" || i.JWKSURL != "" || len(i.PublicKeys) > 0
+}
+
+// keysFetched is when the keys of ID tokens were fetched; zero if they were not.
+func (i *issuer) keysFetched() time.Time {
+	if i.verifier == nil {
+		return time.Time{}
+	}
+	return i.verifier.KeysFetched()
 }
 
 // provides reports whether a claim can be had of this issuer at all: from the

@@ -3,6 +3,7 @@ package githubsecrets
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -40,7 +41,7 @@ func newMetrics(b *backend) *metrics {
 		refused:     counter("tokens_refused_total", "Requests for a token that ended without one.", "role", "reason"),
 		renewed:     counter("lease_renewals_total", "Renewals of leases.", "result"),
 		revocations: counter("lease_revocations_total", "Revocations of leases.", "app", "result"),
-		calls:       histogram("github_request_duration_seconds", "How long GitHub took, retries included.", "app", "operation", "result"),
+		calls:       histogram("github_request_duration_seconds", "How long GitHub took, retries included.", "app", "operation", "result", "status"),
 		waits:       histogram("github_request_wait_seconds", "How long a request waited for its turn.", "app"),
 	}
 	m.registry.MustRegister(m.issued, m.refused, m.renewed, m.revocations, m.calls, m.waits,
@@ -51,18 +52,28 @@ func newMetrics(b *backend) *metrics {
 // observerOf counts the calls of one App.
 func (m *metrics) observerOf(app string) func(githubapp.Call) {
 	return func(c githubapp.Call) {
-		m.calls.WithLabelValues(app, c.Op, c.Result).Observe(c.Elapsed.Seconds())
+		m.calls.WithLabelValues(app, c.Op, c.Result, statusText(c.Status)).Observe(c.Elapsed.Seconds())
 		m.waits.WithLabelValues(app).Observe(c.Waited.Seconds())
 	}
 }
 
-// countRefusal counts a request that got no token. A role that does not exist is
-// not named: anybody could make up names.
-func (b *backend) countRefusal(role string, err error) {
-	if !b.roles.has(role) {
-		role = ""
+// forget drops the series of a role or an App that is deleted: its name may be
+// given to another. Leases of an App that end after it bring its revocations back.
+func (m *metrics) forget(label, name string) {
+	of := prometheus.Labels{label: name}
+	m.issued.DeletePartialMatch(of)
+	m.refused.DeletePartialMatch(of)
+	m.revocations.DeletePartialMatch(of)
+	m.calls.DeletePartialMatch(of)
+	m.waits.DeletePartialMatch(of)
+}
+
+// statusText is an HTTP status as a label.
+func statusText(status int) string {
+	if status == 0 {
+		return "none"
 	}
-	b.metrics.refused.WithLabelValues(role, reasonOf(err)).Inc()
+	return strconv.Itoa(status)
 }
 
 // reasonOf is the class of an error.
@@ -109,13 +120,20 @@ var (
 	skewGauge     = gauge("github_clock_skew_seconds", "How far GitHub's clock is ahead, as far as App JWTs had to be corrected.", "app")
 	watchedGauge  = gauge("tokens_watched", "Tokens handed out by this node whose leases are not known to have ended.")
 	custodyGauge  = gauge("tokens_in_custody", "Tokens that nobody received and that are not yet revoked.")
-	buildGauge    = gauge("build_info", "1; the labels tell the version.", "version")
+	liveGauge     = gauge("leases_live", "Leases whose tokens are not known to be dead: issued or renewed by this process, not seen revoked since, and within GitHub's hour. Those of a process before count once they are renewed; those whose answer was lost count for the hour.")
+	limitGauge    = gauge("github_rate_limit", "Requests per hour that GitHub takes of the App itself, as it last said; revocations do not count against it.", "app")
+	leftGauge     = gauge("github_rate_limit_remaining", "How many of these are left.", "app")
+	keyGauge      = gauge("app_key_age_seconds", "Since the App's private key was written to Vault; none for keys written before there was such a record.", "app")
+	keysGauge     = gauge("issuer_keys_age_seconds", "Since the keys of the issuer's ID tokens were fetched; none until they are.", "issuer")
+	cacheGauge    = gauge("cache_entries", "Entries that are kept in memory.", "cache")
+	buildGauge    = gauge("build_info", "1; the labels tell the version.", "version", "go_version", "revision")
 )
 
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		inFlightGauge, waitingGauge, breakerGauge, pausedGauge, skewGauge, watchedGauge, custodyGauge, buildGauge,
+		inFlightGauge, waitingGauge, breakerGauge, pausedGauge, skewGauge, watchedGauge, custodyGauge,
+		liveGauge, limitGauge, leftGauge, keyGauge, keysGauge, cacheGauge, buildGauge,
 	} {
 		descs <- desc
 	}
@@ -126,7 +144,17 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	set := func(desc *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
+	now := c.b.now()
+	installations := 0
 	c.b.apps.each(func(name string, a *app) {
+		installations += a.client.KnownInstallations()
+		if rate, ok := a.client.Rate(); ok {
+			set(limitGauge, float64(rate.Limit), name)
+			set(leftGauge, float64(rate.Remaining), name)
+		}
+		if !a.KeyWritten.IsZero() {
+			set(keyGauge, now.Sub(a.KeyWritten).Seconds(), name)
+		}
 		load := a.client.Load()
 		set(inFlightGauge, float64(load.InFlight), name)
 		set(waitingGauge, float64(load.WaitingToMint), name, "mint")
@@ -140,7 +168,20 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	watched, custody := c.b.custodian.Holds()
 	set(watchedGauge, float64(watched))
 	set(custodyGauge, float64(custody))
-	set(buildGauge, 1, Version)
+	set(liveGauge, float64(c.b.live.count(now)))
+	c.b.issuers.each(func(name string, i *issuer) {
+		if fetched := i.keysFetched(); !fetched.IsZero() {
+			set(keysGauge, now.Sub(fetched).Seconds(), name)
+		}
+	})
+	for name, entries := range map[string]int{
+		"apps": c.b.apps.len(), "issuers": c.b.issuers.len(), "roles": c.b.roles.len(), "limits": c.b.limits.len(),
+		"installations": installations, "revokers": c.b.revokers.len(),
+	} {
+		set(cacheGauge, float64(entries), name)
+	}
+	build := thisBuild()
+	set(buildGauge, 1, Version, build.goVersion, build.revision)
 }
 
 func oneIf(b bool) float64 {

@@ -46,14 +46,14 @@ func (b *backend) configPath(pattern, suffix string, fields map[string]*framewor
 	}
 }
 
-// configFields are what a write takes. The last four are computed: they are
+// configFields are what a write takes. The last five are computed: they are
 // taken, so that what was read can be written back, and left aside.
 func configFields() map[string]*framework.FieldSchema {
 	fields := configReadFields()
 	for _, f := range fields {
 		f.Required = false
 	}
-	for _, computed := range []string{"fingerprint", "slug", "owner", "permissions"} {
+	for _, computed := range []string{"fingerprint", "key_written", "slug", "owner", "permissions"} {
 		fields[computed].Description += " Computed; ignored on a write."
 	}
 	fields["private_key"] = &framework.FieldSchema{
@@ -81,6 +81,7 @@ func configReadFields() map[string]*framework.FieldSchema {
 		"max_concurrent_requests": {Type: framework.TypeInt64, Default: githubapp.DefaultMaxConcurrent, Required: true, Description: "How many requests of this App may be under way at GitHub at once: 1 to 100, which is GitHub's limit. Those beyond wait for their turn, minting and revoking by turns."},
 		"disabled":                {Type: framework.TypeBool, Required: true, Description: "Refuse every new token and every renewal of this App's."},
 		"fingerprint":             {Type: framework.TypeString, Required: true, Description: "Fingerprint of the private key as GitHub shows it: base64 of the SHA-256 of the DER public key."},
+		"key_written":             {Type: framework.TypeString, Description: "When the private key was first written, RFC 3339; absent if that was before this was kept."},
 		"slug":                    {Type: framework.TypeString, Description: "The App's URL name on GitHub."},
 		"owner":                   {Type: framework.TypeString, Description: "Account that owns the App."},
 		"permissions":             {Type: framework.TypeKVPairs, Description: "The most that the App may ask of an installation."},
@@ -117,9 +118,13 @@ func (b *backend) writeApp(ctx context.Context, req *logical.Request, d *framewo
 	if a == nil {
 		a = &app{Name: name, BaseURL: githubapp.DefaultBaseURL, RequestTimeout: defaultRequestTimeout, MaxConcurrent: githubapp.DefaultMaxConcurrent}
 	}
+	before := a.Fingerprint
 	a.apply(d)
 	if err := a.validate(b); err != nil {
 		return nil, err
+	}
+	if a.Fingerprint != before {
+		a.KeyWritten = b.now()
 	}
 	// A kill switch must work while GitHub does not.
 	changed := anyGiven(d, "app_id", "client_id", "private_key", "base_url", "ca_pem", "proxy_url", "disabled")
@@ -194,6 +199,9 @@ func (a *app) read() map[string]any {
 	if a.AppID != 0 {
 		data["app_id"] = a.AppID
 	}
+	if !a.KeyWritten.IsZero() {
+		data["key_written"] = a.KeyWritten.UTC().Format(time.RFC3339)
+	}
 	if len(a.Permissions) > 0 {
 		data["permissions"] = a.Permissions
 	}
@@ -209,6 +217,7 @@ func (b *backend) deleteApp(ctx context.Context, req *logical.Request, d *framew
 		return nil, err
 	}
 	b.apps.drop(name)
+	b.metrics.forget("app", name)
 	var users []string
 	err = eachRole(ctx, req.Storage, func(r *role) {
 		if r.App == name {

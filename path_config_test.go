@@ -115,13 +115,13 @@ func TestConfigTakesEveryGoodForm(t *testing.T) {
 		"a base_url with a slash":  {"base_url": e.github.APIURL + "/"},
 		"a key from Windows":       {"private_key": strings.ReplaceAll(e.app.PrivateKeyPEM(), "\n", "\r\n")},
 		"nobody there, unverified": {"base_url": "http://127.0.0.1:1", "verify": false},
-		"what a read computes":     {"slug": "x", "owner": "y", "fingerprint": "z", "permissions": "contents=read"},
+		"what a read computes":     {"slug": "x", "owner": "y", "fingerprint": "z", "key_written": "w", "permissions": "contents=read"},
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
 			e.must(logical.CreateOperation, "config", e.appData(change))
 			read := e.must(logical.ReadOperation, "config", nil)
-			if read.data("slug") == "x" || read.data("fingerprint") == "z" {
+			if read.data("slug") == "x" || read.data("fingerprint") == "z" || read.data("key_written") == "w" {
 				t.Error("a computed field was taken from the request")
 			}
 			e.must(logical.DeleteOperation, "config", nil)

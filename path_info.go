@@ -3,7 +3,9 @@ package githubsecrets
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"runtime/debug"
+	"sync"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -33,14 +35,26 @@ func (b *backend) infoPaths() []*framework.Path {
 }
 
 func (b *backend) readInfo(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
-	data := map[string]any{"version": Version}
-	if build, ok := debug.ReadBuildInfo(); ok {
-		data["go_version"] = build.GoVersion
-		for _, s := range build.Settings {
-			if s.Key == "vcs.revision" {
-				data["revision"] = s.Value
-			}
-		}
+	build := thisBuild()
+	data := map[string]any{"version": Version, "go_version": build.goVersion}
+	if build.revision != "" {
+		data["revision"] = build.revision
 	}
 	return &logical.Response{Data: data}, nil
 }
+
+// buildFacts are how this binary was built; revision is empty where the build did
+// not know.
+type buildFacts struct{ goVersion, revision string }
+
+var thisBuild = sync.OnceValue(func() buildFacts {
+	facts := buildFacts{goVersion: runtime.Version()}
+	if build, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range build.Settings {
+			if s.Key == "vcs.revision" {
+				facts.revision = s.Value
+			}
+		}
+	}
+	return facts
+})

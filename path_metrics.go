@@ -41,7 +41,10 @@ func (b *backend) metricsPaths() []*framework.Path {
 
 var textFormat = expfmt.NewFormat(expfmt.TypeTextPlain)
 
-func (b *backend) readMetrics(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
+func (b *backend) readMetrics(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	if err := b.cacheApps(ctx, req.Storage); err != nil {
+		return nil, err
+	}
 	families, err := b.metrics.registry.Gather()
 	if err != nil {
 		return nil, fmt.Errorf("gather the metrics: %w", err)

@@ -278,6 +278,7 @@ func (b *backend) deleteRole(ctx context.Context, req *logical.Request, d *frame
 		return nil, err
 	}
 	b.roles.drop(name)
+	b.metrics.forget("role", name)
 	return nil, nil
 }
 

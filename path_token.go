@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 
-	"vault-plugin-secrets-github/internal/githubapp"
 	"vault-plugin-secrets-github/internal/policy"
 )
 
@@ -25,10 +24,13 @@ refused.
 `
 )
 
+// tokenPrefix begins the path of a role's tokens.
+const tokenPrefix = "token/"
+
 func (b *backend) tokenPaths() []*framework.Path {
 	mint := func(summary string) framework.OperationHandler {
 		return &framework.PathOperation{
-			Callback: b.countedIssuance, Summary: summary,
+			Callback: b.toldIssuance, Summary: summary,
 			Responses: responses(http.StatusOK, "The token.", tokenFields()),
 			// A standby that began a request would make a second token when
 			// Vault sends the request on to the active node.
@@ -37,7 +39,7 @@ func (b *backend) tokenPaths() []*framework.Path {
 		}
 	}
 	return []*framework.Path{{
-		Pattern:      "token/(?P<role>[^/]+)$",
+		Pattern:      tokenPrefix + "(?P<role>[^/]+)$",
 		DisplayAttrs: displayAttrs("token"),
 		Fields:       requestFields(),
 		Operations: map[logical.Operation]framework.OperationHandler{
@@ -70,6 +72,7 @@ func requestFields() map[string]*framework.FieldSchema {
 func tokenFields() map[string]*framework.FieldSchema {
 	return map[string]*framework.FieldSchema{
 		"token":                {Type: framework.TypeString, Required: true, Description: "The installation token.", DisplayAttrs: &framework.DisplayAttributes{Sensitive: true}},
+		"ttl":                  {Type: framework.TypeInt64, Required: true, Description: "How long the lease lasts unless it is renewed, in seconds."},
 		"expires_at":           {Type: framework.TypeString, Required: true, Description: "When GitHub ends the token if the lease does not, RFC 3339."},
 		"hashed_token":         {Type: framework.TypeString, Required: true, Description: "Base64 of the token's SHA-256, as in GitHub's audit log."},
 		"role":                 {Type: framework.TypeString, Required: true, Description: "The role."},
@@ -89,17 +92,20 @@ func tokenFields() map[string]*framework.FieldSchema {
 	}
 }
 
-func (b *backend) countedIssuance(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	resp, err := b.issueToken(ctx, req, d)
+func (b *backend) toldIssuance(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	i := &issuance{}
+	resp, err := b.issueToken(ctx, req, d, i)
 	if err != nil {
-		b.countRefusal(d.Get("role").(string), err)
+		b.tellRefused(req, d.Get("role").(string), i, err)
+		return resp, err
 	}
-	return resp, err
+	b.tellIssued(req, i, resp)
+	return resp, nil
 }
 
-func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	i, err := b.decide(ctx, req, d)
-	if err != nil {
+// issueToken fills in the issuance as far as it gets.
+func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *framework.FieldData, i *issuance) (*logical.Response, error) {
+	if err := b.decide(ctx, req, d, i); err != nil {
 		return nil, err
 	}
 	if err := i.mint(ctx); err != nil {
@@ -113,40 +119,34 @@ func (b *backend) issueToken(ctx context.Context, req *logical.Request, d *frame
 		i.app.client.Discard(i.token.Value, i.token.EndsAt)
 		return nil, fmt.Errorf("the client hung up, the token is being revoked: %w", ctx.Err())
 	}
-	b.Logger().Info("issued a token", "request_id", req.ID, "role", i.role.Name, "app", i.app.Name,
-		"subject", i.caller.Subject, "scope", i.scope(), "hashed_token", githubapp.HashToken(i.token.Value),
-		"ttl", i.grant.TTL.String(), "expires_at", i.token.ExpiresAt.Format(time.RFC3339))
-	b.metrics.issued.WithLabelValues(i.role.Name, i.app.Name).Inc()
 	return b.leased(i), nil
 }
 
 // decide finds out what may be issued, without asking GitHub.
-func (b *backend) decide(ctx context.Context, req *logical.Request, d *framework.FieldData) (*issuance, error) {
-	r, err := b.usableRole(ctx, req, d.Get("role").(string))
-	if err != nil {
-		return nil, err
+func (b *backend) decide(ctx context.Context, req *logical.Request, d *framework.FieldData, i *issuance) (err error) {
+	if i.role, err = b.usableRole(ctx, req, d.Get("role").(string)); err != nil {
+		return err
 	}
-	a, err := b.usableApp(ctx, req, r.App)
-	if err != nil {
-		return nil, err
+	if i.app, err = b.usableApp(ctx, req, i.role.App); err != nil {
+		return err
 	}
 	l, err := b.mountLimits(ctx, req.Storage)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	asked, err := askedFor(d)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	who, err := b.whoAsks(ctx, req, d, r, l)
-	if err != nil {
-		return nil, err
+	if i.caller, err = b.whoAsks(ctx, req, d, i.role, l); err != nil {
+		return err
 	}
-	decision := policy.Decide(r.rules, l.compiled, who, asked, r.leaseTTL(b.System().DefaultLeaseTTL), b.now())
+	decision := policy.Decide(i.role.rules, l.compiled, i.caller, asked, i.role.leaseTTL(b.System().DefaultLeaseTTL), b.now())
 	if err := decision.Refusal(); err != nil {
-		return nil, fmt.Errorf("role %q: %w", r.Name, asRefusal(err))
+		return fmt.Errorf("role %q: %w", i.role.Name, asRefusal(err))
 	}
-	return &issuance{role: r, app: a, caller: who, grant: decision.Grant}, nil
+	i.grant = decision.Grant
+	return nil
 }
 
 // whoAsks is the caller as far as the decision needs to know it.

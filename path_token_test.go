@@ -34,6 +34,7 @@ func TestTokenAnswersWhatGitHubGranted(t *testing.T) {
 				"token":                live[0].Value,
 				"expires_at":           live[0].ExpiresAt.UTC().Format(time.RFC3339),
 				"hashed_token":         githubapp.HashToken(live[0].Value),
+				"ttl":                  int64(600),
 				"role":                 "ci",
 				"app":                  "default",
 				"installation_id":      live[0].InstallationID,
@@ -157,6 +158,9 @@ func TestTokenTTL(t *testing.T) {
 			}
 			if a.status != http.StatusOK || a.Secret.TTL != test.want {
 				t.Errorf("status %d (%s), TTL %s; want %s", a.status, a.err, a.Secret.TTL, test.want)
+			}
+			if got := a.data("ttl"); got != int64(test.want.Seconds()) {
+				t.Errorf("the answer says a ttl of %v s, want that of the lease, %s", got, test.want)
 			}
 		})
 	}

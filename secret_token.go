@@ -20,7 +20,7 @@ func (b *backend) tokenSecret() *framework.Secret {
 	return &framework.Secret{
 		Type:   tokenSecretType,
 		Fields: tokenFields(),
-		Renew:  b.countedRenewal,
+		Renew:  b.toldRenewal,
 		Revoke: b.revokeToken,
 	}
 }
@@ -39,13 +39,14 @@ type leaseRecord struct {
 // under watch, should the lease never come to be.
 func (b *backend) leased(i *issuance) *logical.Response {
 	life := i.token.EndsAt.Sub(b.now()).Truncate(time.Second)
-	resp := b.Secret(tokenSecretType).Response(i.data(), leaseRecord{
+	ttl := max(min(i.grant.TTL, life), time.Second)
+	resp := b.Secret(tokenSecretType).Response(i.data(ttl), leaseRecord{
 		Token: i.token.Value, Role: i.role.Name, App: i.app.Name,
 		EndsAt: i.token.EndsAt, Endpoint: i.app.endpoint(),
 	}.internal())
-	resp.Secret.TTL = max(min(i.grant.TTL, life), time.Second)
+	resp.Secret.TTL = ttl
 	resp.Secret.MaxTTL = max(min(i.grant.MaxTTL, life), time.Second)
-	i.app.client.Watch(i.token, resp.Secret.TTL)
+	i.app.client.Watch(i.token, ttl)
 	return resp
 }
 
@@ -71,20 +72,20 @@ func recordOf(req *logical.Request) (leaseRecord, error) {
 	return l, nil
 }
 
-func (b *backend) countedRenewal(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	resp, err := b.renewToken(ctx, req, d)
-	b.metrics.renewed.WithLabelValues(resultOf(err)).Inc()
+func (b *backend) toldRenewal(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	l, err := recordOf(req)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := b.renewToken(ctx, req, l)
+	b.tellRenewed(l, resp, err)
 	return resp, err
 }
 
 // renewToken lets a lease last longer: as long as the role and the App may be
 // used, by the increment asked for, at most the role's ttl, from now, up to its
 // max_ttl from issuance, and never past GitHub's end of the token.
-func (b *backend) renewToken(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
-	l, err := recordOf(req)
-	if err != nil {
-		return nil, err
-	}
+func (b *backend) renewToken(ctx context.Context, req *logical.Request, l leaseRecord) (*logical.Response, error) {
 	r, err := b.usableRole(ctx, req, l.Role)
 	if err != nil {
 		return nil, fmt.Errorf("the lease cannot be renewed: %w", err)
@@ -150,22 +151,15 @@ func (b *backend) revokeToken(ctx context.Context, req *logical.Request, _ *fram
 	if err != nil {
 		return nil, err
 	}
-	hashed := githubapp.HashToken(l.Token)
-	log := b.Logger().With("role", l.Role, "app", l.App, "hashed_token", hashed)
+	result := revokedResult
 	if b.now().After(l.EndsAt.Add(clockLeeway)) {
-		log.Info("the token had expired before its lease was revoked")
-		b.metrics.revocations.WithLabelValues(l.App, "expired").Inc()
-		b.custodian.Release(hashed)
-		return nil, nil
-	}
-	err = b.deleteToken(ctx, req, l)
-	b.metrics.revocations.WithLabelValues(l.App, resultOf(err)).Inc()
-	if err != nil {
-		log.Warn("could not revoke a token; Vault tries again", "error", err)
+		result = expiredResult
+	} else if err := b.deleteToken(ctx, req, l); err != nil {
+		b.tellNotRevoked(l, err)
 		return nil, fmt.Errorf("role %q, App %q: %w", l.Role, l.App, err)
 	}
-	b.custodian.Release(hashed)
-	log.Info("revoked a token")
+	b.custodian.Release(githubapp.HashToken(l.Token))
+	b.tellRevoked(l, result)
 	return nil, nil
 }
 

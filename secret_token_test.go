@@ -55,6 +55,9 @@ func TestTheLeaseEndsBeforeGitHubEndsTheToken(t *testing.T) {
 	if a.Secret.TTL > 7*time.Minute || a.Secret.MaxTTL > 7*time.Minute || !a.Secret.Renewable {
 		t.Errorf("TTL %s, max %s, renewable %v; want at most 7m and renewable", a.Secret.TTL, a.Secret.MaxTTL, a.Secret.Renewable)
 	}
+	if got := a.data("ttl"); got != int64(a.Secret.TTL.Seconds()) {
+		t.Errorf("the answer says a ttl of %v s, the lease lasts %s", got, a.Secret.TTL)
+	}
 }
 
 func TestRenewal(t *testing.T) {

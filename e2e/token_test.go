@@ -41,6 +41,7 @@ func TestJobGetsTokenByReadAndByWrite(t *testing.T) {
 			}
 			want := map[string]any{
 				"token":                token,
+				"ttl":                  json.Number("600"),
 				"expires_at":           minted.ExpiresAt.Format(time.RFC3339),
 				"hashed_token":         hashOf(token),
 				"role":                 "api-read",

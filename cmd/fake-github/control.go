@@ -22,6 +22,7 @@ type control struct {
 func serveControl(server *githubtest.Server) {
 	c := &control{server: server}
 	server.Handle("GET /_fake/tokens", http.HandlerFunc(c.listTokens))
+	server.Handle("GET /_fake/audit-log", http.HandlerFunc(server.ServeAuditLog))
 	server.Handle("POST /_fake/faults", http.HandlerFunc(c.addFault))
 	server.Handle("DELETE /_fake/faults", http.HandlerFunc(c.removeFaults))
 }

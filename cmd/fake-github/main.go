@@ -34,10 +34,12 @@ organization acme (repositories api, web, secret-plans) and on the user octocat
                         organization, installation_id, pid
 
 To look at it and to make it fail:
-  GET    /_fake/tokens  the live tokens, by hash, with what they are good for
-  POST   /_fake/faults  {"match": "POST /app/installations/{installation_id}/access_tokens",
-                         "status": 502, "times": 1}; see fault in control.go
-  DELETE /_fake/faults  ends all faults
+  GET    /_fake/tokens     the live tokens, by hash, with what they are good for
+  GET    /_fake/audit-log  GitHub's audit log of what was done with tokens, as it
+                           exports it; with ?format=ndjson an object a line
+  POST   /_fake/faults     {"match": "POST /app/installations/{installation_id}/access_tokens",
+                            "status": 502, "times": 1}; see fault in control.go
+  DELETE /_fake/faults     ends all faults
 
 Flags:
 `
@@ -61,6 +63,7 @@ func run(ctx context.Context, args []string) error {
 	log.SetPrefix("fake-github: ")
 	options := []githubtest.Option{
 		githubtest.WithListenAddress(*listen),
+		githubtest.WithAuditLog(),
 		githubtest.WithViolationHandler(func(err error) { log.Print("against GitHub's OpenAPI description: ", err) }),
 	}
 	if *verbose {

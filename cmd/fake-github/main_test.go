@@ -109,6 +109,10 @@ func TestControl(t *testing.T) {
 			t.Errorf("%s %s %s: %d, want %d", step.method, step.url, step.body, got, step.status)
 		}
 	}
+	var log []any
+	if status := send(t, http.MethodGet, world.URL+"/_fake/audit-log", "", &log); status != http.StatusOK || log == nil || len(log) > 0 {
+		t.Errorf("the audit log: %d %v", status, log)
+	}
 	var tokens map[string]any
 	send(t, http.MethodGet, world.URL+"/_fake/tokens", "", &tokens)
 	if diff := cmp.Diff(map[string]any{"count": 0.0, "minted": 0.0, "tokens": []any{}}, tokens); diff != "" {

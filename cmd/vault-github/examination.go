@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -112,17 +111,6 @@ func unverifiedClaims(idToken string) map[string]any {
 	return claims
 }
 
-// tuning is what README.md mounts the engine with, and what for.
-var tuning = []struct {
-	key, flag, why string
-	values         []string
-}{
-	{"audit_non_hmac_response_keys", "audit-non-hmac-response-keys", "the audit log hashes what tells tokens apart",
-		[]string{"hashed_token", "scope", "role", "subject", "expires_at"}},
-	{"passthrough_request_headers", "passthrough-request-headers", "ID tokens cannot be presented with a read", []string{"X-CI-Id-Token"}},
-	{"allowed_response_headers", "allowed-response-headers", "clients do not hear how long to wait when GitHub limits the rate", []string{"Retry-After"}},
-}
-
 func (e *examination) lookAtMount() bool {
 	path := "sys/internal/ui/mounts/" + e.c.mount
 	secret, err := e.session.Read(e.ctx, path)
@@ -134,41 +122,13 @@ func (e *examination) lookAtMount() bool {
 	e.find(well, "mount", "", "%s: %v %v", e.c.mount, secret.Data["type"], secret.Data["running_plugin_version"])
 	config, _ := secret.Data["config"].(map[string]any)
 	for _, t := range tuning {
-		has := texts(config[t.key])
-		missing := missingFrom(has, t.values)
-		if len(missing) == 0 {
-			e.find(well, "tuning", "", "%s", t.key)
+		if missing := t.missing(texts(config[t.key])); len(missing) > 0 {
+			e.find(broken, "tuning", "vault-github setup --mount "+e.c.mount+" prints the command for an administrator", "%s lacks %s: %s", t.key, strings.Join(missing, ", "), t.why)
 			continue
 		}
-		flags := "" // a tune replaces the whole list
-		for _, value := range slices.Concat(has, missing) {
-			flags += " -" + t.flag + "=" + value
-		}
-		e.find(broken, "tuning", "vault secrets tune"+flags+" "+e.c.mount, "%s lacks %s: %s", t.key, strings.Join(missing, ", "), t.why)
+		e.find(well, "tuning", "", "%s", t.key)
 	}
 	return true
-}
-
-func missingFrom(has, wanted []string) []string {
-	var missing []string
-	for _, value := range wanted {
-		if !slices.ContainsFunc(has, func(h string) bool { return strings.EqualFold(h, value) }) {
-			missing = append(missing, value)
-		}
-	}
-	return missing
-}
-
-// texts are the texts of a list in one of Vault's answers.
-func texts(list any) []string {
-	items, _ := list.([]any)
-	var found []string
-	for _, item := range items {
-		if text, ok := item.(string); ok {
-			found = append(found, text)
-		}
-	}
-	return found
 }
 
 func (e *examination) lookAtApp() {
@@ -243,8 +203,13 @@ func (e *examination) lookAtRole(role, refused string) {
 func (e *examination) refusedOr(err error, what, path, capability string) {
 	var failed *jobtoken.Error
 	if errors.As(err, &failed) && failed.Status == http.StatusForbidden {
-		e.find(unknown, what, fmt.Sprintf("path %q { capabilities = [%q] } in a policy allows it", path, capability), "not looked at: Vault's policies do not let this job")
+		e.find(unknown, what, allowing(path, capability), "not looked at: Vault's policies do not let this job")
 		return
 	}
 	e.find(broken, what, "see the error", "%v", err)
+}
+
+// allowing says which policy lets somebody use a path of Vault's.
+func allowing(path, capability string) string {
+	return fmt.Sprintf("path %q { capabilities = [%q] } in a policy allows it", path, capability)
 }

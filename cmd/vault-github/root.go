@@ -51,7 +51,7 @@ func newRoot(t *terminal) *cobra.Command {
 		&cobra.Group{ID: "audit", Title: "For the auditor:"})
 	addTo(root, "job", newToken(t, c), newExec(t, c), newGitCredential(t, c), newRevoke(t, c))
 	addTo(root, "audit", newAudit(t, c))
-	addTo(root, "admin", newCheck(t, c), newDoctor(t, c), newImport(t, c))
+	addTo(root, "admin", newCheck(t, c), newDoctor(t, c), newSetup(t, c), newImport(t, c))
 	return root
 }
 

@@ -134,14 +134,14 @@ func TestEveryExampleInTheHelpRuns(t *testing.T) {
 	lease := vault.Root().Post(t, r.mount+"/token/api-read", nil).Secret(t).LeaseID
 	for _, command := range []string{
 		"token", "exec", "git-credential", "git-credential install", "git-credential uninstall", "revoke",
-		"check", "doctor", "import permission-sets",
+		"check", "doctor", "setup", "import permission-sets",
 	} {
 		help, err := exec.Command(built("vault-github"), append(strings.Fields(command), "--help")...).Output()
 		if err != nil {
 			t.Fatalf("%s: %s", command, err)
 		}
 		as := []string{"LEASE_ID=" + lease}
-		if strings.HasPrefix(command, "import") {
+		if strings.HasPrefix(command, "import") || command == "setup" {
 			as = asAdministrator()
 		}
 		examples := examplesOf(string(help))

@@ -88,9 +88,13 @@ func (w *world) mountEngine() {
 	})
 	w.write("sys/mounts/"+w.mount+"/tune", map[string]any{
 		"default_lease_ttl": "15m", "max_lease_ttl": "1h",
-		"allowed_response_headers":     []string{"Retry-After"},
-		"passthrough_request_headers":  []string{"X-CI-Id-Token"},
-		"audit_non_hmac_response_keys": []string{"hashed_token", "scope", "role", "subject", "expires_at"},
+		"allowed_response_headers":    []string{"Retry-After"},
+		"passthrough_request_headers": []string{"X-CI-Id-Token"},
+		"audit_non_hmac_request_keys": []string{"repositories", "repository_ids", "permissions", "ttl", "role"},
+		"audit_non_hmac_response_keys": []string{
+			"hashed_token", "scope", "role", "app", "organization", "repositories", "repository_selection", "subject",
+			"expires_at", "run_id", "workflow_ref", "ref", "event_name", "error",
+		},
 	})
 	w.write(w.mount+"/config", map[string]any{
 		"client_id": w.app.ClientID, "private_key": w.app.PrivateKeyPEM(), "base_url": w.github.APIURL,

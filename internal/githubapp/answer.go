@@ -78,7 +78,7 @@ func githubNow(resp *http.Response, ours time.Time) time.Time {
 func (c *Client) undelivered(resp *github.Response, token, reason string) *Error {
 	e := &Error{
 		Kind: Undelivered, Op: mintOp, Status: resp.StatusCode, Message: reason,
-		RequestID: redact(resp.Header.Get("X-Github-Request-Id")),
+		RequestID: Redact(resp.Header.Get("X-Github-Request-Id")),
 	}
 	if token != "" {
 		c.Discard(token, c.now().Add(tokenLifetime))
@@ -148,7 +148,7 @@ func (a *tokenAnswer) read(body *answerBody) error {
 	}
 	switch {
 	case body.err != nil:
-		return fmt.Errorf("the answer could not be read: %s", redact(body.err.Error()))
+		return fmt.Errorf("the answer could not be read: %s", Redact(body.err.Error()))
 	case err != nil:
 		return errors.New("the answer is not a token in GitHub's form")
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
@@ -47,6 +48,7 @@ type Client struct {
 	tokens   *Revoker
 	now      func() time.Time
 	custody  *Custodian
+	rate     atomic.Pointer[Rate]
 
 	lookups singleflight.Group
 	// installations holds the installation of each account asked for, and by id.
@@ -169,30 +171,37 @@ func (c *Client) get(ctx context.Context, op, path string, into any) error {
 	if err != nil {
 		return err
 	}
-	err = retry(ctx, isUnreachable, func(ctx context.Context) error { return c.getOnce(ctx, op, path, into) })
-	end(err)
+	var status int
+	err = retry(ctx, isUnreachable, func(ctx context.Context) (err error) {
+		status, err = c.getOnce(ctx, op, path, into)
+		return err
+	})
+	end(status, err)
 	return err
 }
 
-func (c *Client) getOnce(ctx context.Context, op, path string, into any) error {
+// getOnce returns GitHub's HTTP status, 0 if it did not answer.
+func (c *Client) getOnce(ctx context.Context, op, path string, into any) (status int, err error) {
 	req, err := c.rest.NewRequest(ctx, http.MethodGet, path, nil)
 	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
+		return 0, fmt.Errorf("%s: %w", op, err)
 	}
 	resp, err := c.rest.BareDo(req)
+	c.noteRate(resp)
 	if err != nil {
-		return classify(op, err, c.now())
+		failure := classify(op, err, c.now())
+		return failure.Status, failure
 	}
 	defer resp.Body.Close()
 	body, err := readBody(resp.Body, maxAnswer)
 	if err != nil {
-		return classify(op, err, c.now())
+		return resp.StatusCode, classify(op, err, c.now())
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return &Error{Kind: Unavailable, Op: op, Status: resp.StatusCode,
+		return resp.StatusCode, &Error{Kind: Unavailable, Op: op, Status: resp.StatusCode,
 			Message: "the answer is not GitHub's JSON " + contentType(resp.Response) + "; is base_url the API of a GitHub?"}
 	}
-	return nil
+	return resp.StatusCode, nil
 }
 
 // escape makes one path segment of a name.

@@ -278,15 +278,15 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJJdjIzIn0.c2lnbmF0dXJl",
 	}
 	for _, secret := range secrets {
-		got := redact("before " + secret + " after")
+		got := Redact("before " + secret + " after")
 		if got != "before [redacted] after" {
 			t.Errorf("%s became %q", secret, got)
 		}
 	}
-	if got := redact("line\r\nbreak\x1b[31m"); strings.ContainsAny(got, "\r\n\x1b") {
+	if got := Redact("line\r\nbreak\x1b[31m"); strings.ContainsAny(got, "\r\n\x1b") {
 		t.Errorf("control characters were kept: %q", got)
 	}
-	if got := redact(strings.Repeat("ä", 1000)); len(got) > maxMessage+len("…") {
+	if got := Redact(strings.Repeat("ä", 1000)); len(got) > maxMessage+len("…") {
 		t.Errorf("%d bytes were kept", len(got))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/go-github/v88/github"
 )
@@ -92,7 +93,7 @@ func (e *Error) Error() string {
 		b.WriteString(e.Message)
 	}
 	if e.Err != nil {
-		b.WriteString(redact(e.Err.Error()))
+		b.WriteString(Redact(e.Err.Error()))
 	}
 	if e.RequestID != "" {
 		fmt.Fprintf(&b, " (GitHub request id %s)", e.RequestID)
@@ -145,10 +146,10 @@ func classify(op string, err error, now time.Time) *Error {
 }
 
 func (e *Error) fill(resp *http.Response, message string) {
-	e.Message = redact(message)
+	e.Message = Redact(message)
 	if resp != nil {
 		e.Status = resp.StatusCode
-		e.RequestID = redact(resp.Header.Get("X-Github-Request-Id"))
+		e.RequestID = Redact(resp.Header.Get("X-Github-Request-Id"))
 	}
 }
 
@@ -227,10 +228,12 @@ var secretPattern = regexp.MustCompile(`\bgh[a-z]_[A-Za-z0-9._-]{20,}|\bgithub_p
 // maxMessage bounds what is repeated of somebody else's message.
 const maxMessage = 500
 
-func redact(s string) string {
+// Redact makes somebody else's text fit to be repeated in an error or a log: one
+// line, in bounds, without control characters and without tokens.
+func Redact(s string) string {
 	s = secretPattern.ReplaceAllString(s, "[redacted]")
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsGraphic(r) {
 			return ' '
 		}
 		return r

@@ -17,6 +17,31 @@ type Installation struct {
 	// whether the installation is, when GitHub was asked.
 	Permissions map[string]string
 	Suspended   bool
+	// AllRepositories is whether it has every repository of the account.
+	AllRepositories bool
+}
+
+// installationAnswer is what is read of GitHub's answer.
+type installationAnswer struct {
+	ID      int64 `json:"id"`
+	Account struct {
+		Login string `json:"login"`
+		Slug  string `json:"slug"` // of an enterprise
+	} `json:"account"`
+	Permissions         map[string]string `json:"permissions"`
+	SuspendedAt         *string           `json:"suspended_at"`
+	RepositorySelection string            `json:"repository_selection"`
+}
+
+func (a installationAnswer) installation() Installation {
+	account := a.Account.Login
+	if account == "" {
+		account = a.Account.Slug
+	}
+	return Installation{
+		ID: a.ID, Account: account, Permissions: a.Permissions,
+		Suspended: a.SuspendedAt != nil, AllRepositories: a.RepositorySelection == "all",
+	}
 }
 
 // Installation returns the App's installation on an account. GitHub is asked
@@ -98,6 +123,13 @@ func (c *Client) lookup(ctx context.Context, key string, fetch func(context.Cont
 	}
 }
 
+// KnownInstallations is how many look-ups are kept.
+func (c *Client) KnownInstallations() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.installations)
+}
+
 func (c *Client) known(key string) (Installation, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,26 +138,38 @@ func (c *Client) known(key string) (Installation, bool) {
 }
 
 func (c *Client) fetchInstallation(ctx context.Context, path string) (Installation, error) {
-	var answer struct {
-		ID      int64 `json:"id"`
-		Account struct {
-			Login string `json:"login"`
-			Slug  string `json:"slug"` // of an enterprise
-		} `json:"account"`
-		Permissions map[string]string `json:"permissions"`
-		SuspendedAt *string           `json:"suspended_at"`
-	}
+	var answer installationAnswer
 	if err := c.get(ctx, lookupOp, path, &answer); err != nil {
 		return Installation{}, err
 	}
 	if answer.ID == 0 {
 		return Installation{}, &Error{Kind: Unavailable, Op: lookupOp, Message: "GitHub's answer names no installation"}
 	}
-	account := answer.Account.Login
-	if account == "" {
-		account = answer.Account.Slug
+	return answer.installation(), nil
+}
+
+const (
+	listOp = "list the installations"
+	// perPage is the most that GitHub takes.
+	perPage = 100
+	// maxPages bounds a list: an App of one company has a handful.
+	maxPages = 100
+)
+
+// Installations asks GitHub where the App is installed now.
+func (c *Client) Installations(ctx context.Context) ([]Installation, error) {
+	var all []Installation
+	for page := 1; page <= maxPages; page++ {
+		var answer []installationAnswer
+		if err := c.get(ctx, listOp, fmt.Sprintf("app/installations?per_page=%d&page=%d", perPage, page), &answer); err != nil {
+			return nil, err
+		}
+		for _, installed := range answer {
+			all = append(all, installed.installation())
+		}
+		if len(answer) < perPage {
+			return all, nil
+		}
 	}
-	return Installation{
-		ID: answer.ID, Account: account, Permissions: answer.Permissions, Suspended: answer.SuspendedAt != nil,
-	}, nil
+	return nil, fmt.Errorf("%s: the App has more than %d", listOp, maxPages*perPage)
 }

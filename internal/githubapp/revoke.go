@@ -80,7 +80,7 @@ func (r *Revoker) delete(ctx context.Context, token string) error {
 		return err
 	}
 	err = r.deleteOnce(ctx, token)
-	end(err)
+	end(http.StatusNoContent, err) // an error brings its own
 	return err
 }
 

@@ -107,17 +107,18 @@ type minted struct {
 // goes on after that, because only its answer shows the token that is to be
 // revoked then; its place is given up, so that a GitHub that never answers
 // blocks nobody.
-func (c *Client) mintFor(ctx context.Context, handover chan<- minted, end func(error), installationID int64, want TokenRequest) {
-	overdue := time.AfterFunc(c.endpoint.RequestTimeout, func() { end(c.mintTimeout()) })
+func (c *Client) mintFor(ctx context.Context, handover chan<- minted, end func(int, error), installationID int64, want TokenRequest) {
+	overdue := time.AfterFunc(c.endpoint.RequestTimeout, func() { end(0, c.mintTimeout()) })
 	defer overdue.Stop()
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.endpoint.RequestTimeout+lateAnswer)
 	defer cancel()
 	var r minted
+	var status int
 	r.err = retry(ctx, madeNoToken, func(context.Context) (err error) {
-		r.token, err = c.mint(detached, installationID, want)
+		r.token, status, err = c.mint(detached, installationID, want)
 		return err
 	})
-	end(r.err)
+	end(status, r.err)
 	select {
 	case handover <- r:
 	case <-ctx.Done():
@@ -135,25 +136,27 @@ func madeNoToken(err error) bool {
 		(e.Status == 0 || e.Status == http.StatusServiceUnavailable && e.RetryAfter > 0)
 }
 
-// mint is one request to GitHub and its answer.
-func (c *Client) mint(ctx context.Context, installationID int64, want TokenRequest) (*Token, error) {
+// mint is one request to GitHub, and its answer with its HTTP status.
+func (c *Client) mint(ctx context.Context, installationID int64, want TokenRequest) (*Token, int, error) {
 	sent := new(atomic.Bool)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	path := "app/installations/" + strconv.FormatInt(installationID, 10) + "/access_tokens"
 	req, err := c.rest.NewRequest(ctx, http.MethodPost, path, MintBody{want.Repositories, want.RepositoryIDs, want.Permissions})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", mintOp, err)
+		return nil, 0, fmt.Errorf("%s: %w", mintOp, err)
 	}
 	resp, err := c.rest.BareDo(req)
+	c.noteRate(resp)
 	if err != nil {
 		failure := classify(mintOp, err, c.now())
 		if failure.Status == 0 && sent.Load() {
 			failure.Kind = Undelivered
 		}
-		return nil, failure
+		return nil, failure.Status, failure
 	}
 	defer resp.Body.Close()
-	return c.readToken(resp)
+	token, err := c.readToken(resp)
+	return token, resp.StatusCode, err
 }
 
 // MintBody is the body that GitHub gets: our own, because go-github's struct

@@ -50,7 +50,7 @@ type Call struct {
 	Op string
 	// Result is "ok" or the error's [Kind].
 	Result string
-	// Status is GitHub's HTTP status of an error; 0 if there was no answer.
+	// Status is the HTTP status of GitHub's last answer; 0 if there was none.
 	Status  int
 	Waited  time.Duration // for its turn
 	Elapsed time.Duration // from its turn to the answer
@@ -107,8 +107,9 @@ func isUnreachable(err error) bool {
 
 // begin waits for the turn of a call, at most until ctx ends, and refuses at
 // once a call that GitHub would not answer. Whoever may begin calls end, once or
-// more often, with what came of it.
-func (t *traffic) begin(ctx context.Context, op string, of class) (end func(error), err error) {
+// more often, with what came of it: GitHub's HTTP status, if it has answered, and
+// the error.
+func (t *traffic) begin(ctx context.Context, op string, of class) (end func(status int, err error), err error) {
 	asked := t.now()
 	if err := t.refusal(op, of); err != nil {
 		return nil, err
@@ -129,19 +130,19 @@ func (t *traffic) begin(ctx context.Context, op string, of class) (end func(erro
 	t.count(1)
 	began := t.now()
 	var once sync.Once
-	return func(err error) {
+	return func(status int, err error) {
 		once.Do(func() {
 			t.count(-1)
 			t.gate.leave()
 			t.pauseAfter(err, of)
 			report(err)
-			t.observe(call(op, err, began.Sub(asked), t.now().Sub(began)))
+			t.observe(call(op, status, err, began.Sub(asked), t.now().Sub(began)))
 		})
 	}, nil
 }
 
-func call(op string, err error, waited, elapsed time.Duration) Call {
-	c := Call{Op: op, Result: "ok", Waited: waited, Elapsed: elapsed}
+func call(op string, status int, err error, waited, elapsed time.Duration) Call {
+	c := Call{Op: op, Result: "ok", Status: status, Waited: waited, Elapsed: elapsed}
 	var e *Error
 	switch {
 	case errors.As(err, &e):

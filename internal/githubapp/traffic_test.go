@@ -27,7 +27,7 @@ func (t *traffic) meet(ctx context.Context, of class, err error) (bool, error) {
 	if refused != nil {
 		return false, refused
 	}
-	end(err)
+	end(0, err)
 	return true, nil
 }
 
@@ -58,7 +58,7 @@ func TestAnOutageCostsATimeoutForAFewRequestsAndNothingForTheRest(t *testing.T) 
 		if asked, err := traffic.meet(t.Context(), minting, nil); asked {
 			t.Errorf("a second call was let through beside the probe: %v", err)
 		}
-		probe(down)
+		probe(0, down)
 		if asked, _ := traffic.meet(t.Context(), minting, nil); asked {
 			t.Error("the probe failed, and the next call was let through")
 		}
@@ -181,8 +181,8 @@ func TestWhoWaitsTooLongForItsTurnIsToldSo(t *testing.T) {
 		if asked, err := traffic.meet(ctx, minting, nil); asked || !errors.Is(err, context.Canceled) {
 			t.Errorf("asked %v: %v", asked, err)
 		}
-		end(nil)
-		end(nil) // a second time frees no second place
+		end(http.StatusCreated, nil)
+		end(http.StatusCreated, nil) // a second time frees no second place
 		if got := traffic.load(); got.InFlight != 0 || traffic.gate.free != 1 {
 			t.Errorf("%+v, %d places free", got, traffic.gate.free)
 		}

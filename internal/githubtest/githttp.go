@@ -33,12 +33,12 @@ func (s *Server) gitRoute(pattern string) {
 		if !s.before(w, r, s.takeFault(pattern)) {
 			return
 		}
-		repository, refusal := s.authorizeGit(req)
+		token, repository, refusal := s.authorizeGit(req)
 		if refusal != nil {
 			refusal.write(w)
 			return
 		}
-		s.runBackend(w, req, repository)
+		s.runBackend(w, req, token, repository)
 	})
 }
 
@@ -55,31 +55,31 @@ func (e gitRefusal) write(w http.ResponseWriter) {
 	http.Error(w, e.message, e.status)
 }
 
-// authorizeGit returns the repository if the token, which is the password for
-// any user name, may use the service on it.
-func (s *Server) authorizeGit(r *request) (*Repository, *gitRefusal) {
+// authorizeGit returns the token, which is the password for any user name, and
+// the repository, if the one may use the service on the other.
+func (s *Server) authorizeGit(r *request) (Token, *Repository, *gitRefusal) {
 	service := r.gitService()
 	level, known := services[service]
 	if !known {
-		return nil, &gitRefusal{http.StatusForbidden, "Please upgrade your git client."}
+		return Token{}, nil, &gitRefusal{http.StatusForbidden, "Please upgrade your git client."}
 	}
 	_, password, _ := r.BasicAuth()
 	token, refused := s.authenticateToken(password)
 	if refused != nil && refused.status == http.StatusForbidden {
-		return nil, &gitRefusal{http.StatusForbidden, "This installation has been suspended"}
+		return Token{}, nil, &gitRefusal{http.StatusForbidden, "This installation has been suspended"}
 	}
 	if refused != nil {
-		return nil, &gitRefusal{http.StatusUnauthorized, "Invalid username or token."}
+		return Token{}, nil, &gitRefusal{http.StatusUnauthorized, "Invalid username or token."}
 	}
 	repository, missing := s.findRepository(r)
 	if missing != nil || !s.sees(token, repository) {
-		return nil, &gitRefusal{http.StatusNotFound, "Repository not found."}
+		return Token{}, nil, &gitRefusal{http.StatusNotFound, "Repository not found."}
 	}
 	if !permissionSatisfies(token.Permissions["contents"], level) {
 		verb := map[string]string{"read": "Read", "write": "Write"}[level]
-		return nil, &gitRefusal{http.StatusForbidden, verb + " access to repository not granted."}
+		return Token{}, nil, &gitRefusal{http.StatusForbidden, verb + " access to repository not granted."}
 	}
-	return repository, nil
+	return token, repository, nil
 }
 
 // gitService is git-upload-pack or git-receive-pack.
@@ -91,7 +91,7 @@ func (r *request) gitService() string {
 }
 
 // runBackend hands the request to git http-backend.
-func (s *Server) runBackend(w http.ResponseWriter, r *request, repository *Repository) {
+func (s *Server) runBackend(w http.ResponseWriter, r *request, token Token, repository *Repository) {
 	if err := repository.git.make(); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -107,6 +107,7 @@ func (s *Server) runBackend(w http.ResponseWriter, r *request, repository *Repos
 		http.Error(w, "the push is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
+	s.auditGit(r, token, repository, body)
 	_, endpoint, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	_, endpoint, _ = strings.Cut(endpoint, "/")
 	inner := withPath(r.Request, "/"+filepath.Base(repository.git.dir)+"/"+endpoint)

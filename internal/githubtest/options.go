@@ -13,6 +13,7 @@ type options struct {
 	tls         bool
 	violation   func(error)
 	requestLog  func(method, path string, status int)
+	auditLog    bool
 }
 
 func defaultOptions() options {
@@ -49,6 +50,10 @@ func WithoutValidation() Option { return func(o *options) { o.validate = false }
 func WithViolationHandler(handle func(error)) Option {
 	return func(o *options) { o.violation = handle }
 }
+
+// WithAuditLog keeps GitHub's audit log, see [Server.AuditLog]. It grows for as
+// long as the server runs.
+func WithAuditLog() Option { return func(o *options) { o.auditLog = true } }
 
 // WithRequestLog is told of every request once it is answered; the status is 0
 // if the connection was cut instead.

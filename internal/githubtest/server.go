@@ -42,10 +42,11 @@ type Server struct {
 	gitRoot  string
 	examples examples
 
-	mu     sync.Mutex
-	world  world
-	log    requestLog
-	faults []*activeFault
+	mu       sync.Mutex
+	world    world
+	log      requestLog
+	auditLog []AuditEvent
+	faults   []*activeFault
 }
 
 // New starts a fake GitHub on a free loopback port; it is closed by t.Cleanup,

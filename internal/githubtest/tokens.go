@@ -28,7 +28,9 @@ func (s *Server) asInstallation(act func(*request, Token) answer) handler {
 		if refusal != nil {
 			return *refusal
 		}
-		return act(r, token)
+		a := act(r, token)
+		s.auditRequest(r, token, a.status)
+		return a
 	}
 }
 

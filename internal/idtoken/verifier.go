@@ -113,6 +113,13 @@ func (cfg Config) check() error {
 // Probe fetches the keys and says what failed.
 func (v *Verifier) Probe(ctx context.Context) error { return v.keys.fetch(ctx) }
 
+// KeysFetched is when the keys at hand were fetched; zero if they were not, or
+// are the configuration's own.
+func (v *Verifier) KeysFetched() time.Time {
+	cached, _ := v.keys.cached()
+	return cached.fetchedAt
+}
+
 // Verify returns the claims of a token: signed by the issuer, for our audience,
 // not expired. Numbers are json.Number. The error is an [InvalidError] or an
 // [UnavailableError].

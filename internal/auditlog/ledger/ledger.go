@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"iter"
+	"net/http"
 	"time"
 
 	"vault-plugin-secrets-github/internal/auditlog"
@@ -317,6 +318,12 @@ func (b *book) use(u auditlog.Use) error {
 	b.sum.Uses++
 	b.sum.GitHub.extend(u.Time)
 	t := b.tokens.byHash[plainHash(u.HashedToken)]
+	if isRevocation(u) {
+		if t != nil && t.Revoked.IsZero() && u.Status < http.StatusBadRequest {
+			t.Revoked = u.Time
+		}
+		return nil
+	}
 	if t == nil {
 		b.sum.Strays++
 		return b.stray(Stray{Use: u, Before: b.mayPrecede(u)})

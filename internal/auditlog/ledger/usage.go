@@ -97,3 +97,13 @@ func repositoryOf(u auditlog.Use) (name string, known bool) {
 	parts := segments(route(u))
 	return "", len(parts) > 0 && parts[0] != "repos" && parts[0] != "repositories" && parts[0] != "graphql"
 }
+
+// isRevocation reports whether a use is the end of the token. It takes the token
+// itself, so GitHub's log has it like a use; but it is no use of what the token
+// was issued for, and a token that was revoked because nobody waited for it any
+// more is in no lease, and no sign of a leaked key.
+//
+// https://docs.github.com/en/rest/apps/installations#revoke-an-installation-access-token
+func isRevocation(u auditlog.Use) bool {
+	return strings.EqualFold(u.Method, http.MethodDelete) && slices.Equal(segments(route(u)), []string{"installation", "token"})
+}
