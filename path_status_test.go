@@ -171,7 +171,6 @@ func TestAFailureOfGitHubIsAStatusNotAnError(t *testing.T) {
 			t.Parallel()
 			e := newReadyEngine(t)
 			e.mustWriteRole("ci", map[string]any{"organization": "umbrella"})
-			e.must(logical.UpdateOperation, "config", map[string]any{"request_timeout": "1s"})
 			test.breaks(e)
 			got := e.must(logical.ReadOperation, "status/default", nil).Data
 			problems := got["problems"].([]string)
