@@ -258,7 +258,7 @@ func TestWhatIsDeletedLeavesTheMetrics(t *testing.T) {
 	e.mustWriteRole("gone", map[string]any{"app": "second"})
 	e.mustWriteRole("stays", nil)
 	for _, role := range []string{"gone", "stays"} {
-		e.lease(role)
+		e.revoke(e.lease(role))
 		e.do(t.Context(), logical.ReadOperation, "token/"+role, map[string]any{"ttl": "30m"})
 	}
 	e.wantMetrics(`vault_github_tokens_issued_total{app="second",role="gone"} 1`)
