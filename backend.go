@@ -43,6 +43,7 @@ type backend struct {
 	metrics   *metrics
 	live      liveLeases
 	events    *notifier
+	mountMax  mountLimit
 	// others are the mounts that share this process.
 	others func() []*backend
 	now    func() time.Time

@@ -95,6 +95,23 @@ func TestAVaultWithoutSubscribersIsSentNothing(t *testing.T) {
 	}
 }
 
+func TestAVaultIsAskedForItsEditionOnce(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	sender := logical.NewMockEventSender()
+	n := &notifier{sender: sender, logger: hclog.NewNullLogger(), edition: func(ctx context.Context) (*logical.PluginEnvironment, error) {
+		asked++
+		return enterpriseVault(ctx)
+	}}
+	for range 3 {
+		n.notify(issueEvent, "ci")
+		n.work.Wait()
+	}
+	if asked != 1 || len(sender.Events) != 3 {
+		t.Errorf("Vault was asked %d times and sent %d events, want once and 3", asked, len(sender.Events))
+	}
+}
+
 // brokenSender takes no event; asked counts those that it was given.
 type brokenSender struct {
 	mu    sync.Mutex

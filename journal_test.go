@@ -1,6 +1,7 @@
 package githubsecrets
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -146,6 +147,21 @@ func TestEveryRefusalIsLoggedWithItsReason(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAClientThatHangsUpIsNobodysFault(t *testing.T) {
+	t.Parallel()
+	e := newReadyEngine(t)
+	e.logJSON()
+	e.mustWriteRole("ci", nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.do(ctx, logical.ReadOperation, "token/ci", nil)
+	lines := e.logged("refused a token")
+	if len(lines) != 1 || lines[0]["@level"] != "info" || lines[0]["reason"] != "canceled" {
+		t.Errorf("it is logged as %v", lines)
+	}
+	e.wantNoLiveToken()
 }
 
 // TestAJobCannotWriteTheLog: what it chooses ends no line, steers no terminal,

@@ -231,13 +231,24 @@ func TestLiveLeasesAreThoseThatWereNotSeenToEnd(t *testing.T) {
 	e.wantMetrics("vault_github_leases_live 1")
 	end := e.github.Inject(githubtest.BadGateway())
 	e.revoke(secret)
-	e.wantMetrics("vault_github_leases_live 1")
+	e.wantMetrics("vault_github_leases_live 1", `vault_github_lease_revocations_total{app="default",result="github_unavailable"} 1`)
 	end()
 	e.revoke(secret)
 	e.wantMetrics("vault_github_leases_live 0")
 	e.lease("ci")
 	e.clock.Advance(time.Hour)
 	e.wantMetrics("vault_github_leases_live 0")
+}
+
+func TestALeaseOfAProcessBeforeIsLiveOnceItIsRenewed(t *testing.T) {
+	t.Parallel()
+	e := newReadyEngine(t)
+	e.mustWriteRole("ci", nil)
+	secret := e.lease("ci")
+	e.live = liveLeases{}
+	e.wantMetrics("vault_github_leases_live 0")
+	e.renew(secret)
+	e.wantMetrics("vault_github_leases_live 1")
 }
 
 func TestWhatIsDeletedLeavesTheMetrics(t *testing.T) {
@@ -247,7 +258,7 @@ func TestWhatIsDeletedLeavesTheMetrics(t *testing.T) {
 	e.mustWriteRole("gone", map[string]any{"app": "second"})
 	e.mustWriteRole("stays", nil)
 	for _, role := range []string{"gone", "stays"} {
-		e.lease(role)
+		e.revoke(e.lease(role))
 		e.do(t.Context(), logical.ReadOperation, "token/"+role, map[string]any{"ttl": "30m"})
 	}
 	e.wantMetrics(`vault_github_tokens_issued_total{app="second",role="gone"} 1`)

@@ -114,7 +114,7 @@ func (s *appStatus) ask(ctx context.Context) (err error) {
 		s.installed, err = s.app.client.Installations(ctx)
 	}
 	var github *githubapp.Error
-	if errors.As(err, &github) && ctx.Err() == nil {
+	if errors.As(err, &github) {
 		s.failure, err = err, nil
 	}
 	return err

@@ -134,11 +134,15 @@ func TestTheStatusShowsWhatWasNotAccepted(t *testing.T) {
 	t.Parallel()
 	e := newReadyEngine(t)
 	e.github.AddOrganization("careful")
-	e.github.Install(e.app, "careful", githubtest.InstallOptions{Permissions: map[string]string{"contents": "read", "issues": "write", "pull_requests": "write"}})
+	e.github.AddRepository("careful", "one", nil)
+	e.github.Install(e.app, "careful", githubtest.InstallOptions{Repositories: []string{"one"}, Permissions: map[string]string{"contents": "read", "issues": "write", "pull_requests": "write"}})
 	list := e.must(logical.ReadOperation, "status/default", nil).Data["installations"].([]any)
-	got := list[len(list)-1].(map[string]any)["not_accepted"]
-	if diff := cmp.Diff(map[string]string{"contents": "write", "attestations": "write"}, got); diff != "" {
+	careful := list[len(list)-1].(map[string]any)
+	if diff := cmp.Diff(map[string]string{"contents": "write", "attestations": "write"}, careful["not_accepted"]); diff != "" {
 		t.Error(diff)
+	}
+	if got := careful["repository_selection"]; got != "selected" {
+		t.Errorf("the selection of one repository is %v", got)
 	}
 }
 

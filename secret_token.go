@@ -39,7 +39,8 @@ type leaseRecord struct {
 // under watch, should the lease never come to be.
 func (b *backend) leased(i *issuance) *logical.Response {
 	life := i.token.EndsAt.Sub(b.now()).Truncate(time.Second)
-	ttl := max(min(i.grant.TTL, life), time.Second)
+	// Vault would cut the lease to the mount's limit, and the answer would not say so.
+	ttl := max(min(i.grant.TTL, life, b.mountMax.get(b.now(), b.System().MaxLeaseTTL)), time.Second)
 	resp := b.Secret(tokenSecretType).Response(i.data(ttl), leaseRecord{
 		Token: i.token.Value, Role: i.role.Name, App: i.app.Name,
 		EndsAt: i.token.EndsAt, Endpoint: i.app.endpoint(),

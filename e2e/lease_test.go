@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/vault/api"
 
 	"vault-plugin-secrets-github/e2e/vaulttest"
 	"vault-plugin-secrets-github/internal/githubtest"
@@ -40,12 +43,26 @@ func TestLeaseLastsTheLeastOfWhatLimitsIt(t *testing.T) {
 			if test.expiresIn != 0 {
 				w.github.Inject(expiringIn(test.expiresIn).On(githubtest.MintToken).Once())
 			}
-			got := job.Get(t, w.path(test.path)).Secret(t).LeaseDuration
-			if got > test.want || got < test.want-5 {
+			secret := job.Get(t, w.path(test.path)).Secret(t)
+			if got := secret.LeaseDuration; got > test.want || got < test.want-5 {
 				t.Errorf("the lease lasts %d s, want %d", got, test.want)
 			}
+			if test.mountMax == "" && !saysItsTTL(secret) {
+				t.Errorf("the answer says a ttl of %v s, the lease lasts %d s", secret.Data["ttl"], secret.LeaseDuration)
+			}
+			vaulttest.Eventually(t, requestTimeout, func() error { // the engine sees a new limit after a while
+				if secret := w.token(job, "hour"); !saysItsTTL(secret) {
+					return fmt.Errorf("the answer says a ttl of %v s, the lease lasts %d s", secret.Data["ttl"], secret.LeaseDuration)
+				}
+				return nil
+			})
 		})
 	}
+}
+
+// saysItsTTL is whether the answer holds the TTL of its lease.
+func saysItsTTL(secret *api.Secret) bool {
+	return secret.Data["ttl"] == json.Number(strconv.Itoa(secret.LeaseDuration))
 }
 
 // tune sets the mount's default and maximum TTL.

@@ -148,7 +148,7 @@ func call(op string, status int, err error, waited, elapsed time.Duration) Call 
 	case errors.As(err, &e):
 		c.Result, c.Status = e.Kind.String(), e.Status
 	case err != nil:
-		c.Result = "canceled"
+		c.Result, c.Status = "canceled", 0
 	}
 	return c
 }

@@ -281,3 +281,33 @@ func TestAMintThatReachedNobodyIsTriedAgain(t *testing.T) {
 		t.Errorf("%d connections, %d tokens", dials.Load(), w.github.Minted())
 	}
 }
+
+func TestACallIsObservedWithGitHubsAnswer(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		status int
+		err    error
+		want   Call
+	}{
+		"an answer":              {http.StatusCreated, nil, Call{Op: mintOp, Result: "ok", Status: http.StatusCreated}},
+		"a refusal":              {0, &Error{Kind: Forbidden, Status: http.StatusForbidden}, Call{Op: mintOp, Result: "forbidden", Status: http.StatusForbidden}},
+		"no answer":              {http.StatusNoContent, down, Call{Op: mintOp, Result: "unavailable"}},
+		"a client that hung up":  {http.StatusNoContent, context.Canceled, Call{Op: mintOp, Result: "canceled"}},
+		"an answer that was cut": {http.StatusCreated, &Error{Kind: Undelivered, Status: http.StatusCreated}, Call{Op: mintOp, Result: "undelivered", Status: http.StatusCreated}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var seen []Call
+			traffic := newTraffic(1, func() time.Time { return time.Time{} }, func(c Call) { seen = append(seen, c) }, func() {})
+			end, err := traffic.begin(t.Context(), mintOp, minting)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end(test.status, test.err)
+			if len(seen) != 1 || seen[0] != test.want {
+				t.Errorf("it was observed as %+v, want %+v", seen, test.want)
+			}
+		})
+	}
+}
