@@ -1,11 +1,12 @@
 // Package browser tests the audit's HTML report in a real Chromium. The tests
-// themselves are in *.test.mjs: they drive the browser as a person would.
+// themselves are in *.test.mjs: they drive the browser as a person would, over the
+// reports that this package writes.
 package browser
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,9 +17,9 @@ import (
 	"vault-plugin-secrets-github/internal/auditlog/ledger"
 )
 
-var keep = flag.String("keep", "", "an absolute `directory` to leave the reports and screenshots in, to look at")
-
 const issuances = 100_000
+
+var keep = flag.String("keep", "", "an absolute `directory` to leave the reports and screenshots in, to look at")
 
 func TestReportInChromium(t *testing.T) {
 	install(t)
@@ -26,14 +27,19 @@ func TestReportInChromium(t *testing.T) {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	reports := map[string]func(*htmlreport.Writer) error{"company.html": writeCompany}
-	for name, write := range reports {
-		writeReport(t, filepath.Join(dir, name), write)
-	}
+	accounts := companyAccounts()
+	writeReport(t, filepath.Join(dir, "company.html"), "Tokens of acme", func(report *htmlreport.Writer) error {
+		return writeCompany(report, accounts)
+	})
+	writeReport(t, filepath.Join(dir, "hostile.html"), attacks[0], writeHostile)
+	writeReport(t, filepath.Join(dir, "empty.html"), "", func(report *htmlreport.Writer) error { return report.Close(nil, nil) })
+	writeJSON(t, filepath.Join(dir, "expect.json"), expect(accounts))
+
 	node := exec.Command("node", "--test", "--test-concurrency=1", "--test-reporter=spec")
 	node.Env = append(os.Environ(), "REPORTS="+dir)
-	node.Stdout, node.Stderr = os.Stdout, os.Stderr
-	if err := node.Run(); err != nil {
+	output, err := node.CombinedOutput()
+	t.Logf("node --test\n%s", output)
+	if err != nil {
 		t.Fatalf("node --test: %v", err)
 	}
 }
@@ -42,49 +48,61 @@ func TestReportInChromium(t *testing.T) {
 func install(t *testing.T) {
 	t.Helper()
 	if os.Getenv("CHROMIUM") == "" {
-		run(t, "../../scripts/install-debian.sh", "chromium=chromium")
+		run(t, filepath.Join("..", "..", "scripts", "install-debian.sh"), "chromium=chromium")
 	}
 	run(t, "npm", "ci", "--silent", "--no-fund", "--no-audit")
 }
 
 func run(t *testing.T, name string, args ...string) {
 	t.Helper()
-	var output bytes.Buffer
-	command := exec.Command(name, args...)
-	command.Stdout, command.Stderr = &output, &output
-	if err := command.Run(); err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, output.Bytes())
+	if output, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, output)
 	}
 }
 
-func writeReport(t *testing.T, path string, write func(*htmlreport.Writer) error) {
+func writeReport(t *testing.T, path, title string, write func(*htmlreport.Writer) error) {
 	t.Helper()
-	file, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
+	var content bytes.Buffer
 	began := time.Now()
-	report := htmlreport.New(file, htmlreport.Meta{Title: "Tokens of acme", Generated: begin.AddDate(0, 0, days), Files: []string{"audit.log", "audit-2026-03-02.log.gz", "github.json"}})
+	report := htmlreport.New(&content, htmlreport.Meta{
+		Title: title, Generated: begin.AddDate(0, 0, days), Files: []string{"audit.log", "audit-2026-03-02.log.gz", "github.json"},
+	})
 	if err := write(report); err != nil {
 		t.Fatal(err)
 	}
-	info, err := file.Stat()
+	t.Logf("%s: %.1f MB, written in %s", filepath.Base(path), float64(content.Len())/1e6, time.Since(began).Round(time.Millisecond))
+	if err := os.WriteFile(path, content.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeJSON(t *testing.T, path string, value any) {
+	t.Helper()
+	content, err := json.Marshal(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("%s: %.1f MB, written in %s\n", filepath.Base(path), float64(info.Size())/1e6, time.Since(began).Round(time.Millisecond))
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
-func writeCompany(report *htmlreport.Writer) error {
+func companyAccounts() []*ledger.Account {
 	c := newCompany(1)
 	accounts := make([]*ledger.Account, issuances)
 	for n := range accounts {
 		accounts[n] = c.account(n, issuances)
-		if err := report.Account(accounts[n]); err != nil {
+	}
+	return accounts
+}
+
+func writeCompany(report *htmlreport.Writer, accounts []*ledger.Account) error {
+	for _, a := range accounts {
+		if err := report.Account(a); err != nil {
 			return err
 		}
 	}
+	c := newCompany(2)
 	for n := range 120 {
 		if err := report.Stray(c.stray(n)); err != nil {
 			return err

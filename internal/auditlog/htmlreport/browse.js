@@ -1,5 +1,8 @@
 // The requests: filters, timeline and table. What is filtered is in the address, so that it
-// can be kept and gone back to.
+// can be kept and sent.
+
+// NARROW screens have the filters folded away at first.
+const NARROW = matchMedia('(max-width: 46rem)');
 
 class Browse {
   // go leads to the requests of a filter.
@@ -8,13 +11,13 @@ class Browse {
     this.go = go;
     this.filter = {};
     this.timeline = new Timeline(report.requests, (from, to) => this.change({from, to}));
-    this.grid = new Grid({label: 'Requests', columns: requestColumns(report.requests),
+    this.grid = new Grid({label: 'Requests', kind: 'requests', columns: requestColumns(report.requests),
       open: row => this.change({request: report.requests.rows.value('request_id', row)}),
       sort: column => this.sort(column)});
     this.detail = new Detail(report, {
       open: row => this.change({request: report.requests.rows.value('request_id', row)}),
       neighbour: (row, step) => this.rows[this.rows.indexOf(row) + step],
-      closed: () => { this.change({request: undefined}); this.grid.element.focus(); }});
+      closed: () => this.closed()});
     this.matches = h('p.matches', {role: 'status'});
     this.form = this.makeForm();
     this.element = [h('h1', {}, 'Requests'), this.form, this.timeline.element, this.matches, this.grid.element];
@@ -33,17 +36,25 @@ class Browse {
       .map(([key, n]) => [key, titleOf(key), n]);
     return h('form.filters', {role: 'search', submit: event => event.preventDefault()},
       h('label.wide', {}, h('span', {}, 'Search'), search),
-      choice('outcome', 'Outcome', counts(row => requests.outcome(row))),
-      choice('role', 'Role', counts(row => requests.role(row))),
-      choice('organization', 'Organization', counts(row => requests.organization(row))),
-      choice('repository', 'Repository', counts(row => requests.repositories(row))),
-      choice('reason', 'Refused for', counts(row => requests.reason(row))),
-      choice('use', 'Use', counts(row => requests.use(row), use => USES[use])),
-      h('button', {type: 'button', click: () => this.go({})}, 'Clear'));
+      h('details', {open: !NARROW.matches}, h('summary', {}, 'Filters'), h('div.filters', {},
+        choice('outcome', 'Outcome', counts(row => requests.outcome(row))),
+        choice('role', 'Role', counts(row => requests.role(row))),
+        choice('organization', 'Organization', counts(row => requests.organization(row))),
+        choice('repository', 'Repository', counts(row => requests.repositories(row))),
+        choice('reason', 'Refused for', counts(row => requests.reason(row))),
+        choice('use', 'Use', counts(row => requests.use(row), use => USES[use])),
+        h('button', {type: 'button', click: () => this.go({})}, 'Clear'))));
   }
 
   change(part) {
     this.go({...this.filter, ...part});
+  }
+
+  // closed goes back to the table when the drawer is, but for a link to another page.
+  closed() {
+    if (!location.hash.startsWith('#/requests')) return;
+    this.change({request: undefined});
+    this.grid.element.focus();
   }
 
   sort(column) {

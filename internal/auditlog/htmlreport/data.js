@@ -27,6 +27,7 @@ async function readRows(blocks) {
     rows.add(first, await decode(block));
     first += Number(block.dataset.rows);
   }
+  for (const column of rows.texts.values()) delete column.known;
   return rows;
 }
 
@@ -34,7 +35,7 @@ async function readRows(blocks) {
 class Rows {
   constructor(length) {
     this.length = length;
-    this.texts = new Map(); // name -> {values, ids}: id 0 is none
+    this.texts = new Map(); // name -> {values, ids}: id 0 is none; known, while reading, is the id by value
     this.numbers = new Map(); // name -> Float64Array: NaN is none
     this.times = new Map(); // name -> Float64Array of milliseconds since 1970
   }
@@ -105,6 +106,7 @@ class Rows {
 
 // ensure returns the value of a key, which it makes if there is none.
 function ensure(map, key, make) {
-  if (!map.has(key)) map.set(key, make());
-  return map.get(key);
+  let value = map.get(key);
+  if (value === undefined) map.set(key, value = make());
+  return value;
 }

@@ -19,7 +19,7 @@ function findingsPage(report) {
 
 function straysPage({strays}) {
   const text = name => row => valueNode(strays.value(name, row));
-  const grid = new Grid({label: 'Uses without a lease', columns: [
+  const grid = new Grid({label: 'Uses without a lease', kind: 'uses', columns: [
     {id: 'time', label: 'Time (UTC)', cell: row => timeNode(strays.time('time', row))},
     {id: 'action', label: 'Action', cell: text('action')},
     {id: 'actor', label: 'Actor', cell: text('actor')},
@@ -27,7 +27,7 @@ function straysPage({strays}) {
     {id: 'route', label: 'Request', cell: row => [strays.value('method', row), strays.value('route', row) ?? strays.value('path', row)].filter(Boolean).join(' ')},
     {id: 'agent', label: 'User agent', cell: text('user_agent')},
     {id: 'token', label: 'Hashed token', cell: text('hashed_token')},
-    {id: 'before', label: 'Issued', cell: row => strays.number('before_log', row) === 1 ? 'maybe before the log begins' : h('span.badge.critical', {}, 'not by Vault')},
+    {id: 'before', label: 'Issued', cell: row => strays.number('before_log', row) === 1 ? h('span.muted', {}, 'maybe before the log') : h('span.badge.critical', {}, 'not by Vault')},
   ]});
   grid.show(Uint32Array.from({length: strays.length}, (_, row) => row).sort((a, b) => strays.time('time', b) - strays.time('time', a)));
   return [h('h1', {}, 'Uses without a lease'),

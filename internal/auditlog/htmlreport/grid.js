@@ -6,9 +6,9 @@ const OVERSCAN = 8;
 let grids = 0;
 
 class Grid {
-  // columns are {id, label, cell(row), sortable, wide}; open is called with the row
-  // chosen, sort with the id of a column.
-  constructor({label, columns, open, sort}) {
+  // columns are {id, label, cell(row), sortable}; their widths are the style's, by kind.
+  // open is called with the row chosen, sort with the id of a column.
+  constructor({label, kind, columns, open, sort}) {
     this.name = `grid${++grids}`;
     this.columns = columns;
     this.open = open;
@@ -17,7 +17,7 @@ class Grid {
     this.drawn = new Map(); // position -> element
     this.body = h('div.rows', {role: 'rowgroup'});
     this.head = h('div.row', {role: 'row', 'aria-rowindex': 1}, columns.map(column => this.heading(column, sort)));
-    this.element = h('div.grid', {
+    this.element = h(`div.grid.${kind}`, {
       role: 'grid', tabindex: 0, 'aria-label': label, 'aria-colcount': columns.length,
       keydown: event => this.key(event), scroll: () => this.draw(),
     }, h('div.head', {role: 'rowgroup'}, this.head), this.body);

@@ -27,11 +27,12 @@ class App {
 
   // route shows the page of the address.
   route() {
-    const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
-    const [page, ...rest] = path.split('/').map(decode => decodeURIComponent(decode));
+    const {page, rest, query} = readAddress(location.hash);
     for (const tab of document.querySelectorAll('nav a')) {
-      if (tab.dataset.page === (PARENTS[page] ?? page)) tab.setAttribute('aria-current', 'page');
-      else tab.removeAttribute('aria-current');
+      if (tab.dataset.page === (PARENTS[page] ?? page)) {
+        tab.setAttribute('aria-current', 'page');
+        tab.scrollIntoView({block: 'nearest', inline: 'center'});
+      } else tab.removeAttribute('aria-current');
     }
     if (page === 'requests') this.showRequests(Object.fromEntries(new URLSearchParams(query)));
     else this.showPage(page, rest);
@@ -55,7 +56,7 @@ class App {
       findings: () => findingsPage(report),
       uses: () => straysPage(report),
     };
-    this.replace((pages[page] ?? pages[''])());
+    this.replace(pages[Object.hasOwn(pages, page) ? page : '']());
     if (page === 'findings' && rest.length) {
       const finding = byId(rest[0]);
       finding?.scrollIntoView();
@@ -94,6 +95,17 @@ class App {
       this.route();
     }
     byId('search').focus();
+  }
+}
+
+// readAddress takes #/page/rest?query apart.
+function readAddress(hash) {
+  const [path, query] = hash.replace(/^#\/?/, '').split('?');
+  try {
+    const [page, ...rest] = path.split('/').map(decodeURIComponent);
+    return {page, rest, query};
+  } catch {
+    return {page: '', rest: []}; // not an address of this page
   }
 }
 

@@ -22,7 +22,7 @@ function listPage(report, kind) {
       found.slice(0, MOST_LISTED).map(({name, rows}) => listRow(requests, kind, name, rows))));
   }
   draw();
-  return [h('h1', {}, KINDS[kind].title), h('div.filters', {}, h('label.wide', {}, h('span', {}, 'Search'), search)), told, table];
+  return [h('h1', {}, KINDS[kind].title), h('div.filters', {}, h('label.wide', {}, h('span', {}, 'Search'), search)), told, h('section.panel', {}, table)];
 }
 
 function listRow(requests, kind, name, rows) {

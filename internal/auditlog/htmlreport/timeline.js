@@ -2,14 +2,13 @@
 // keys of its two handles.
 
 const STEPS = [1, 5, 15, 30].map(n => n * SECOND).concat([1, 5, 15, 30].map(n => n * MINUTE),
-  [1, 3, 6, 12].map(n => n * HOUR), [1, 7, 28, 91, 364].map(n => n * DAY));
-const MOST_BINS = 120;
+  [1, 2, 3, 6, 12].map(n => n * HOUR), [1, 2, 4, 7, 14, 28, 91, 364].map(n => n * DAY));
 const MARGIN = {left: 44, right: 12, top: 8, bottom: 22};
-const HEIGHT = 168;
+const HEIGHT = 150;
 
-// histogram counts rows by time and outcome, in bins of a round length.
-function histogram(requests, rows, first, last) {
-  const step = STEPS.find(step => (last - first) / step < MOST_BINS - 1) ?? STEPS.at(-1);
+// histogram counts rows by time and outcome, in at most so many bins of a round length.
+function histogram(requests, rows, [first, last], most) {
+  const step = STEPS.find(step => (last - first) / step < most - 1) ?? STEPS.at(-1);
   const start = Math.floor(first / step) * step;
   const bins = Array.from({length: Math.floor((last - start) / step) + 1}, () => [0, 0, 0]);
   for (const row of rows) {
@@ -39,14 +38,23 @@ class Timeline {
     this.range = null; // the range selected
     this.readout = h('output.muted');
     this.plot = h('div.plot');
-    this.zoomIn = h('button.quiet', {type: 'button', click: () => this.setZoom(this.range)}, 'Zoom in');
-    this.zoomOut = h('button.quiet', {type: 'button', click: () => this.setZoom(null)}, 'Zoom out');
-    this.clear = h('button.quiet', {type: 'button', click: () => this.choose(null)}, 'Clear range');
+    this.zoomIn = this.button('Zoom in', () => this.setZoom(this.range));
+    this.zoomOut = this.button('Zoom out', () => this.setZoom(null));
+    this.clear = this.button('Clear range', () => this.choose(null));
     this.element = h('section.timeline', {'aria-label': 'Timeline'},
       h('div.legend', {}, OUTCOMES.map(name => h('span', {}, h(`i.swatch.${name}`), name)), this.readout,
         h('span.actions', {}, this.zoomIn, this.zoomOut, this.clear)),
       this.plot);
     new ResizeObserver(() => this.draw()).observe(this.plot);
+  }
+
+  // button is one that goes when it has done what it does; then a handle has the focus.
+  button(label, act) {
+    const button = h('button.quiet', {type: 'button', click: () => {
+      act();
+      if (button.hidden) this.plot.querySelector('.handle').focus();
+    }}, label);
+    return button;
   }
 
   // show draws rows, with a range selected: [from, to], or null.
@@ -71,20 +79,19 @@ class Timeline {
   draw() {
     const width = this.plot.clientWidth;
     if (!width || !this.rows) return;
-    const [first, last] = this.zoom ? [this.zoom[0], this.zoom[1] - 1] : span(this.requests, this.requests.all);
-    this.data = histogram(this.requests, this.rows, first, last);
+    const drawn = this.zoom ? [this.zoom[0], this.zoom[1] - 1] : span(this.requests, this.requests.all);
+    this.data = histogram(this.requests, this.rows, drawn, Math.min(144, width / 5));
     this.width = width;
-    this.zoomIn.disabled = !this.range;
-    this.zoomOut.disabled = !this.zoom;
-    this.clear.disabled = !this.range;
-    const focused = document.activeElement?.dataset?.edge;
+    this.zoomIn.hidden = !this.range;
+    this.zoomOut.hidden = !this.zoom;
+    this.clear.hidden = !this.range;
     this.svg = s('svg', {width, height: HEIGHT, role: 'group', 'aria-label': this.summary()},
       this.grid(), this.bars(), this.axis(), this.brush());
     if (this.select) this.svg.addEventListener('pointerdown', event => this.drag(event));
     this.svg.addEventListener('pointermove', event => this.tell(event));
-    const hadFocus = focused && this.plot.contains(document.activeElement);
+    const focused = this.plot.contains(document.activeElement) && document.activeElement.dataset.edge;
     this.plot.replaceChildren(this.svg);
-    if (hadFocus) this.plot.querySelector(`[data-edge="${focused}"]`)?.focus();
+    if (focused) this.plot.querySelector(`[data-edge="${focused}"]`).focus();
   }
 
   summary() {
@@ -132,11 +139,14 @@ class Timeline {
   }
 
   axis() {
-    const {start, step, bins} = this.data;
-    const every = Math.max(1, Math.ceil(bins.length / Math.max(2, Math.floor(this.width / 150))));
-    return bins.map((_, i) => i % every ? null
-      : s('text.tick', {x: this.x(start + i * step), y: HEIGHT - 6},
-        step >= DAY ? isoDate(start + i * step) : instant(start + i * step).slice(5, 16)));
+    const {start, end} = this.data;
+    const most = Math.max(2, Math.floor(this.width / 110));
+    const step = STEPS.find(step => (end - start) / step <= most) ?? STEPS.at(-1);
+    const ticks = [];
+    for (let time = Math.ceil(start / step) * step; this.x(time) < this.width - 70; time += step) {
+      ticks.push(s('text.tick', {x: this.x(time), y: HEIGHT - 6}, step >= DAY ? isoDate(time) : instant(time).slice(5, 16)));
+    }
+    return ticks;
   }
 
   brush() {
@@ -210,8 +220,8 @@ class Timeline {
   }
 }
 
-// niceCeiling is the next of 2, 4, 6, 10, 20, 40, ... so that half of it is whole.
+// niceCeiling is the next round number.
 function niceCeiling(n) {
   const power = 10 ** Math.floor(Math.log10(n));
-  return [1, 2, 4, 6, 10].map(step => step * power).find(step => step >= n);
+  return [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].map(step => step * power).find(step => step >= n);
 }

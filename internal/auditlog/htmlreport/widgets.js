@@ -100,7 +100,8 @@ function permissionTable(requests, rows) {
     [...granted].sort(([a], [b]) => collator.compare(a, b)).map(([name, e]) => [
       name, joined([...e.levels].sort().map(valueNode)), count(e.tokens),
       e.joined ? `${count(e.used)} (${percent(e.used, e.joined)})` : '–', e.joined ? count(e.uses) : '–',
-      !e.joined ? h('span.muted', {}, 'not known') : e.needed.size ? [...e.needed].sort().join(', ')
+      name === 'metadata' ? h('span.muted', {}, 'part of every token')
+        : !e.joined ? h('span.muted', {}, 'not known') : e.needed.size ? [...e.needed].sort().join(', ')
         : h('span.badge.medium', {}, 'never')]));
 }
 
@@ -117,7 +118,7 @@ function findingCard(report, finding) {
   const proposal = finding.proposal && h('pre', {tabindex: 0}, finding.proposal);
   const shown = finding.evidence ?? [];
   return h('article.finding', {id: finding.anchor, tabindex: -1, 'data-rule': finding.rule},
-    h('header', {}, badge(finding.severity), h('h3', {}, finding.title), h('code.muted', {}, finding.rule)),
+    h('header', {}, badge(finding.severity), h('h2', {}, finding.title), h('code.muted', {}, finding.rule)),
     h('p.muted', {}, counted(finding.count, 'time'),
       finding.first ? [', ', timeNode(Date.parse(finding.first)), ' to ', timeNode(Date.parse(finding.last))] : null,
       finding.role ? [' · role ', h('a', {href: link('role', finding.role)}, finding.role)] : null,
