@@ -37,6 +37,7 @@ class Detail {
     this.element.replaceChildren();
     fill(this.element, [], {}, [this.header(row), this.refusal(row), this.findings(row), this.life(row),
       SECTIONS.map(([title]) => this.section(row, title))]);
+    if (this.element.querySelector('.hashed')) this.element.append(h('p.muted', {}, WHY_HASHED));
     if (!this.element.open) this.element.showModal();
     this.element.scrollTop = 0;
     announce(`Request ${requests.rows.value('request_id', row)}`);

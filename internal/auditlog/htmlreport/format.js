@@ -31,6 +31,7 @@ function duration(ms) {
 }
 
 const HASH = 'hmac-sha256:';
+const WHY_HASHED = 'Vault hashes what the mount’s audit_non_hmac_response_keys does not name.';
 const isHashed = value => typeof value === 'string' && value.startsWith(HASH);
 
 // text is a value as text, for searching, sorting and titles.
@@ -41,7 +42,7 @@ function text(value) {
   return String(value);
 }
 
-// valueNode shows a value; what Vault hashed as a chip.
+// valueNode shows a value, as what h takes for a child; what Vault hashed as a chip.
 function valueNode(value) {
   if (value === undefined || value === null || value === '') return h('span.muted', {}, '–');
   if (isHashed(value)) return hashedChip(value);
@@ -50,12 +51,12 @@ function valueNode(value) {
     return joined(Object.entries(value).sort(([a], [b]) => collator.compare(a, b))
       .map(([name, v]) => h('span.pair', {}, name, h('span.muted', {}, '='), valueNode(v))));
   }
-  return document.createTextNode(String(value));
+  return String(value);
 }
 
 function hashedChip(value) {
   const hash = value.slice(HASH.length);
-  return h('span.chip.hashed', {title: `Vault hashed this value: ${value}… To have it readable from now on, run vault-github setup`},
+  return h('span.chip.hashed', {title: `${value}… ${WHY_HASHED}`},
     'hashed by Vault ', h('code', {}, hash.slice(0, 8)));
 }
 
