@@ -50,11 +50,10 @@ class Timeline {
 
   // button is one that goes when it has done what it does; then a handle has the focus.
   button(label, act) {
-    const button = h('button.quiet', {type: 'button', click: () => {
+    return h('button.quiet', {type: 'button', click: event => {
       act();
-      if (button.hidden) this.plot.querySelector('.handle').focus();
+      if (event.target.hidden) this.plot.querySelector('.handle').focus();
     }}, label);
-    return button;
   }
 
   // show draws rows, with a range selected: [from, to], or null.
