@@ -15,11 +15,11 @@ const addressOf = name => pathToFileURL(inReports(name)).href;
 export const expected = JSON.parse(readFileSync(inReports('expect.json'), 'utf8'));
 export const screenshot = name => inReports(`${name}.png`);
 
-export const launch = () => chromium.launch({executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ARGUMENTS});
+export const launch = () => chromium.launch({executablePath: process.env.CHROMIUM, args: ARGUMENTS});
 
 // open opens a report. wrongs gathers errors, dialogs, violations of the report's policy and
 // requests for anything but the report itself.
-export async function open(browser, name, {hash = '', ...options} = {}) {
+export async function open(browser, name, {hash = '', shows = 'h1', ...options} = {}) {
   const context = await browser.newContext({viewport: {width: 1440, height: 900}, ...options});
   const page = await context.newPage();
   const wrongs = [];
@@ -30,7 +30,7 @@ export async function open(browser, name, {hash = '', ...options} = {}) {
   await context.addInitScript(() => addEventListener('securitypolicyviolation', event => console.error(`violation: ${event.violatedDirective}`)));
   const began = performance.now();
   await page.goto(addressOf(name) + hash);
-  await page.waitForSelector('h1', {timeout: 120_000});
+  await page.waitForSelector(shows, {timeout: 120_000});
   return {context, page, wrongs, loaded: performance.now() - began};
 }
 

@@ -7,6 +7,9 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
+// shown is how the report writes a text: what would be invisible is written out.
+const shown = text => text.replace(/[\u2028\u2029\u202e\u200b]/g, character => `‹U+${character.codePointAt(0).toString(16).toUpperCase()}›`);
+
 test('attacks in every field are shown, and do nothing', async () => {
   const {context, page, wrongs} = await open(browser, 'hostile.html');
   const unharmed = async where => {
@@ -21,14 +24,14 @@ test('attacks in every field are shown, and do nothing', async () => {
   }
   for (const attack of expected.Attacks) {
     await go(page, '#/roles');
-    await page.locator('main').getByRole('link', {name: attack.trim(), exact: true}).click();
-    await page.locator('h1', {hasText: attack.trim()}).waitFor();
+    await page.locator('main').getByRole('link', {name: shown(attack), exact: true}).click();
+    await page.locator('h1', {hasText: shown(attack)}).waitFor();
     await page.mouse.move(200, 300);
     await unharmed(`role ${attack}`);
     await go(page, `#/requests?${new URLSearchParams({request: attack})}`);
     const detail = page.locator('dialog.drawer[open]');
     await detail.waitFor();
-    assert.ok((await detail.textContent()).includes(attack), `the detail does not show ${attack}`);
+    assert.ok((await detail.textContent()).includes(shown(attack)), `the detail does not show ${attack}`);
     await unharmed(`request ${attack}`);
     await page.keyboard.press('Escape');
   }

@@ -22,6 +22,7 @@ var attacks = []string{
 	`--><!--<script>window.pwned=1</script>`,
 	`</title></style><iframe srcdoc="<script>top.pwned=1</script>"></iframe>`,
 	"\u2028window.pwned=1\u2029",
+	"main\u202egnp.\u200b", // would show as "main", then ".png" backwards
 	`{{title}}${window.pwned=1}`,
 	`__proto__`, `constructor`, `../../#/findings?a=b&c=%zz`,
 }

@@ -53,6 +53,13 @@ test('from the first Tab to a request and back, by keys alone', async () => {
   await page.locator('dialog.drawer[open]').waitFor();
   const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   assert.equal(outline, 'solid', 'what has the focus does not show it');
+  await tabTo(page, '.bar button:enabled');
+  for (let i = 0; i < 3; i++) {
+    const shown = page.url();
+    await keyboard.press('Enter');
+    await page.waitForFunction(shown => location.href !== shown, shown);
+    assert.equal(await focused(page), 'Previous', 'the button lost the focus when it was pressed');
+  }
   await keyboard.press('Escape');
   await page.locator('dialog.drawer').waitFor({state: 'hidden'});
   assert.equal(await focused(page), 'grid');

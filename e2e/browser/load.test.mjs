@@ -38,3 +38,9 @@ test('a report of nothing says so', async () => {
   assert.deepEqual(wrongs, []);
   await context.close();
 });
+
+test('half a report says that it is incomplete', async () => {
+  const {context, page} = await open(browser, 'truncated.html', {shows: '#loading'});
+  assert.match(await page.locator('main').innerText(), /the file is incomplete/);
+  await context.close();
+});

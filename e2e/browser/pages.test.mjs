@@ -63,6 +63,9 @@ test('uses without a lease are listed', async () => {
   await go(page, '#/uses');
   assert.equal(await page.getByRole('grid').getAttribute('aria-rowcount'), '121');
   assert.ok(await page.getByText('not by Vault').count() > 0);
+  await page.locator('.grid .rows .row').first().click();
+  assert.match(await page.locator('dialog[open]').innerText(), /Hashed token/);
+  await page.keyboard.press('Escape');
 });
 
 test('light and dark follow the system until they are chosen', async () => {

@@ -115,8 +115,7 @@ function requestColumns(requests) {
 function repositoriesCell(requests, row) {
   if (requests.rows.value('grant.repository_selection', row) === 'all') return [h('strong', {}, 'all'), ' of ', valueNode(requests.organization(row))];
   const [first, ...rest] = requests.repositories(row);
-  return first === undefined ? '' : [valueNode(first.slice(first.indexOf('hmac-sha256:') + 1 ? first.indexOf('hmac-sha256:') : 0)),
-    rest.length ? h('span.muted', {}, ` + ${rest.length}`) : null];
+  return first === undefined ? '' : [valueNode(first), rest.length ? h('span.muted', {}, ` + ${rest.length}`) : null];
 }
 
 function usesCell(requests, row) {

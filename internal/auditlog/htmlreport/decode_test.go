@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// block is a data block as the page's script reads it.
+// blockPattern finds the data blocks, as the page's script does.
 var blockPattern = regexp.MustCompile(`<script type="application/gzip" data-kind="(\w+)" data-rows="\d+">([^<]*)</script>`)
 
 // blocks returns the JSON of a report's blocks of a kind.

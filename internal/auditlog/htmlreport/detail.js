@@ -34,10 +34,13 @@ class Detail {
 
   show(row) {
     const {requests} = this.report;
+    const pressed = this.element.open && document.activeElement.textContent; // Previous or Next, once more
     this.element.replaceChildren();
     fill(this.element, [], {}, [this.header(row), this.refusal(row), this.findings(row), this.life(row),
       SECTIONS.map(([title]) => this.section(row, title))]);
+    if (this.element.querySelector('.hashed')) this.element.append(h('p.muted', {}, WHY_HASHED));
     if (!this.element.open) this.element.showModal();
+    if (pressed) [...this.element.querySelectorAll('.bar button:enabled')].find(button => button.textContent === pressed)?.focus();
     this.element.scrollTop = 0;
     announce(`Request ${requests.rows.value('request_id', row)}`);
   }
@@ -108,5 +111,4 @@ class Detail {
 
 const sectionOf = name => SECTIONS.find(([, pattern]) => pattern.test(name))[0];
 
-const repositoryLink = name => isHashed(name.split('/').at(-1)) || isHashed(name) ? valueNode(name.split('/').at(-1))
-  : h('a', {href: link('repo', ...name.split('/'))}, name);
+const repositoryLink = name => isHashed(name) ? valueNode(name) : h('a', {href: link('repo', ...name.split('/'))}, name);

@@ -24,8 +24,15 @@ function fill(element, classes, attributes, children) {
     else if (name === 'href') element.setAttribute('href', inPage(value));
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false)
+    .map(child => child instanceof Node ? child : visible(String(child))));
   return element;
+}
+
+// visible writes out characters that show nothing or turn the text around them: a branch
+// could look like another with them.
+function visible(text) {
+  return text.replace(/[^\P{C}\n\t]|[\p{Zl}\p{Zp}]/gu, character => `‹U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}›`);
 }
 
 // inPage lets links lead within this page only.

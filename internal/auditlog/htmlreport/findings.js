@@ -19,7 +19,8 @@ function findingsPage(report) {
 
 function straysPage({strays}) {
   const text = name => row => valueNode(strays.value(name, row));
-  const grid = new Grid({label: 'Uses without a lease', kind: 'uses', columns: [
+  const dialog = h('dialog.drawer', {'aria-labelledby': 'use-title', close: () => grid.element.focus()});
+  const grid = new Grid({open: row => openUse(dialog, strays, row), label: 'Uses without a lease', kind: 'uses', columns: [
     {id: 'time', label: 'Time (UTC)', cell: row => timeNode(strays.time('time', row))},
     {id: 'action', label: 'Action', cell: text('action')},
     {id: 'actor', label: 'Actor', cell: text('actor')},
@@ -32,5 +33,18 @@ function straysPage({strays}) {
   grid.show(Uint32Array.from({length: strays.length}, (_, row) => row).sort((a, b) => strays.time('time', b) - strays.time('time', a)));
   return [h('h1', {}, 'Uses without a lease'),
     h('p', {}, 'GitHub’s log tells of these uses, and no lease of Vault accounts for their tokens. A token that was not issued before the log begins was minted with the App’s key outside Vault.'),
-    h('p.matches', {}, counted(strays.length, 'use')), strays.length ? grid.element : null];
+    h('p.matches', {}, counted(strays.length, 'use')), strays.length ? [grid.element, dialog] : null];
 }
+
+// openUse shows everything that GitHub tells of a use.
+function openUse(dialog, strays, row) {
+  const facts = strays.names().filter(name => name !== 'time' && name !== 'before_log')
+    .map(name => [name, strays.value(name, row) ?? strays.number(name, row)])
+    .filter(([, value]) => value !== undefined && !Number.isNaN(value))
+    .map(([name, value]) => [h('dt', {}, labelOf(name)), h('dd', {}, valueNode(value), name === 'hashed_token' ? copyButton(value, 'the hashed token') : null)]);
+  dialog.replaceChildren(
+    h('div.bar', {}, h('span.grow'), h('button.quiet', {type: 'button', click: () => dialog.close()}, 'Close')),
+    h('h2', {id: 'use-title'}, 'Use without a lease'), h('p.muted', {}, timeNode(strays.time('time', row))), h('dl.facts', {}, facts));
+  dialog.showModal();
+}
+

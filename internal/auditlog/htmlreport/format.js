@@ -30,8 +30,9 @@ function duration(ms) {
   }).filter(Boolean).join(' ');
 }
 
-const HASH = 'hmac-sha256:';
-const isHashed = value => typeof value === 'string' && value.startsWith(HASH);
+const HASHED = /hmac-sha256:([0-9a-f]+)/;
+const WHY_HASHED = 'Vault hashes what the mount’s audit_non_hmac_response_keys does not name.';
+const isHashed = value => typeof value === 'string' && HASHED.test(value);
 
 // text is a value as text, for searching, sorting and titles.
 function text(value) {
@@ -41,21 +42,23 @@ function text(value) {
   return String(value);
 }
 
-// valueNode shows a value; what Vault hashed as a chip.
+// valueNode shows a value, as what h takes for a child; what Vault hashed as a chip.
 function valueNode(value) {
   if (value === undefined || value === null || value === '') return h('span.muted', {}, '–');
-  if (isHashed(value)) return hashedChip(value);
+  if (isHashed(value)) {
+    const [before, hash, after] = value.split(HASHED);
+    return [before, hashedChip(hash), after];
+  }
   if (Array.isArray(value)) return joined(value.map(valueNode));
   if (typeof value === 'object') {
     return joined(Object.entries(value).sort(([a], [b]) => collator.compare(a, b))
       .map(([name, v]) => h('span.pair', {}, name, h('span.muted', {}, '='), valueNode(v))));
   }
-  return document.createTextNode(String(value));
+  return String(value);
 }
 
-function hashedChip(value) {
-  const hash = value.slice(HASH.length);
-  return h('span.chip.hashed', {title: `Vault hashed this value: ${value}… To have it readable from now on, run vault-github setup`},
+function hashedChip(hash) {
+  return h('span.chip.hashed', {title: `hmac-sha256:${hash}… ${WHY_HASHED}`},
     'hashed by Vault ', h('code', {}, hash.slice(0, 8)));
 }
 

@@ -3,6 +3,10 @@
 // may scroll out of sight.
 
 const OVERSCAN = 8;
+
+// Browsers draw no element taller than this, in pixels: Firefox is the first to stop.
+const TALLEST = 17_000_000;
+
 let grids = 0;
 
 class Grid {
@@ -29,10 +33,12 @@ class Grid {
       sortable ? h('button', {type: 'button', click: () => sort(id)}, label) : label);
   }
 
-  // show fills the table with rows, sorted as told.
+  // show fills the table with rows, sorted as told; with the first of them if they are
+  // too many for a browser.
   show(rows, sorted, direction) {
-    this.rows = rows;
-    this.active = Math.max(0, Math.min(this.active, rows.length - 1));
+    this.height = this.rowHeight();
+    this.rows = rows.subarray(0, TALLEST / this.height);
+    this.active = Math.max(0, Math.min(this.active, this.rows.length - 1));
     this.element.setAttribute('aria-rowcount', rows.length + 1);
     for (const heading of this.head.children) {
       const here = heading.dataset.column === sorted;
@@ -42,8 +48,12 @@ class Grid {
     this.redraw();
   }
 
+  rowHeight() {
+    return parseFloat(getComputedStyle(this.element).getPropertyValue('--row')) || 34;
+  }
+
   redraw() {
-    this.height = parseFloat(getComputedStyle(this.element).getPropertyValue('--row')) || 34;
+    this.height = this.rowHeight();
     this.body.style.height = `${this.rows.length * this.height}px`;
     this.drawn.clear();
     this.draw();

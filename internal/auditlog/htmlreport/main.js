@@ -123,4 +123,4 @@ function toggleTheme() {
   root.dataset.theme = dark ? 'light' : 'dark';
 }
 
-load().then(data => new App(data), error => { byId('loading').textContent = error.message; });
+load().then(data => new App(data)).catch(error => byId('main').replaceChildren(h('p.callout.refused', {role: 'alert'}, error.message)));

@@ -41,7 +41,7 @@ class Timeline {
     this.zoomIn = this.button('Zoom in', () => this.setZoom(this.range));
     this.zoomOut = this.button('Zoom out', () => this.setZoom(null));
     this.clear = this.button('Clear range', () => this.choose(null));
-    this.element = h('section.timeline', {'aria-label': 'Timeline'},
+    this.element = h('section.timeline', {'aria-label': 'Timeline', hidden: !requests.length},
       h('div.legend', {}, OUTCOMES.map(name => h('span', {}, h(`i.swatch.${name}`), name)), this.readout,
         h('span.actions', {}, this.zoomIn, this.zoomOut, this.clear)),
       this.plot);
@@ -50,17 +50,17 @@ class Timeline {
 
   // button is one that goes when it has done what it does; then a handle has the focus.
   button(label, act) {
-    const button = h('button.quiet', {type: 'button', click: () => {
+    return h('button.quiet', {type: 'button', click: event => {
       act();
-      if (button.hidden) this.plot.querySelector('.handle').focus();
+      if (event.target.hidden) this.plot.querySelector('.handle').focus();
     }}, label);
-    return button;
   }
 
   // show draws rows, with a range selected: [from, to], or null.
   show(rows, range = null) {
     this.rows = rows;
     this.range = range;
+    this.readout.textContent = '';
     this.draw();
   }
 
@@ -140,11 +140,12 @@ class Timeline {
 
   axis() {
     const {start, end} = this.data;
-    const most = Math.max(2, Math.floor(this.width / 110));
+    const narrow = this.width < 600;
+    const most = Math.floor(this.width / (narrow ? 60 : 110));
     const step = STEPS.find(step => (end - start) / step <= most) ?? STEPS.at(-1);
     const ticks = [];
-    for (let time = Math.ceil(start / step) * step; this.x(time) < this.width - 70; time += step) {
-      ticks.push(s('text.tick', {x: this.x(time), y: HEIGHT - 6}, step >= DAY ? isoDate(time) : instant(time).slice(5, 16)));
+    for (let time = Math.ceil(start / step) * step; this.x(time) < this.width - (narrow ? 40 : 70); time += step) {
+      ticks.push(s('text.tick', {x: this.x(time), y: HEIGHT - 6}, step >= DAY ? isoDate(time).slice(narrow ? 5 : 0) : instant(time).slice(narrow ? 11 : 5, 16)));
     }
     return ticks;
   }
