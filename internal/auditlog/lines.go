@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // chunkSize is how much of a log is decoded at once; maxLine bounds a line. An
@@ -13,6 +14,9 @@ const (
 	maxLine   = 16 << 20
 )
 
+// readSize is how much is read at once.
+const readSize = 256 << 10
+
 // lineReader cuts a log into chunks of whole lines.
 type lineReader struct {
 	r    io.Reader
@@ -21,26 +25,32 @@ type lineReader struct {
 	tooLong  int64
 	skipping bool // within such a line
 	ended    bool
+	failed   error // why it ended, if not by its end
 }
 
 // next returns whole lines, the last perhaps without its newline. The buffer's
-// memory is used for them if it is large enough. At the end it is io.EOF.
+// memory is used for them if it is large enough. At the end it is io.EOF, or the
+// error that broke the log off.
 func (l *lineReader) next(buffer []byte) ([]byte, error) {
 	chunk := append(buffer[:0], l.rest...)
 	l.rest = l.rest[:0]
 	for !l.ended {
-		chunk = grow(chunk, chunkSize)
-		n, err := io.ReadFull(l.r, chunk[len(chunk):cap(chunk)])
+		chunk = slices.Grow(chunk, readSize)
+		n, err := l.r.Read(chunk[len(chunk) : len(chunk)+readSize])
 		chunk = chunk[:len(chunk)+n]
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if err != nil {
 			l.ended = true
-		} else if err != nil {
-			return nil, err
+			if !errors.Is(err, io.EOF) {
+				l.failed = err
+			}
 		}
 		if l.skipping {
 			chunk = l.skip(chunk)
 		}
-		if end := bytes.LastIndexByte(chunk, '\n') + 1; end > 0 && !l.ended {
+		if l.ended || len(chunk) < chunkSize {
+			continue
+		}
+		if end := bytes.LastIndexByte(chunk, '\n') + 1; end > 0 {
 			l.rest = append(l.rest, chunk[end:]...)
 			return chunk[:end], nil
 		}
@@ -49,10 +59,13 @@ func (l *lineReader) next(buffer []byte) ([]byte, error) {
 			l.skipping, chunk = true, chunk[:0]
 		}
 	}
-	if len(chunk) == 0 {
-		return nil, io.EOF
+	switch {
+	case len(chunk) > 0:
+		return chunk, nil
+	case l.failed != nil:
+		return nil, l.failed
 	}
-	return chunk, nil
+	return nil, io.EOF
 }
 
 // skip leaves out what belongs to a line that is too long.
@@ -63,12 +76,4 @@ func (l *lineReader) skip(chunk []byte) []byte {
 	}
 	l.skipping = false
 	return append(chunk[:0], chunk[end+1:]...)
-}
-
-// grow makes room for so many bytes more.
-func grow(chunk []byte, more int) []byte {
-	if cap(chunk)-len(chunk) >= more/2 {
-		return chunk
-	}
-	return append(make([]byte, 0, 2*len(chunk)+more), chunk...)
 }
