@@ -48,6 +48,17 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// vaultView is the engine's view of Vault. Its edition is asked for in the
+// background, while tests change the rest.
+type vaultView struct {
+	*logical.StaticSystemView
+	versionMetadata string
+}
+
+func (v vaultView) PluginEnv(context.Context) (*logical.PluginEnvironment, error) {
+	return &logical.PluginEnvironment{VaultVersionMetadata: v.versionMetadata}, nil
+}
+
 // logBuffer is what the engine logs.
 type logBuffer struct {
 	mu  sync.Mutex
@@ -91,7 +102,7 @@ func newEngine(t *testing.T) *engine {
 	}
 	e.acme = e.install("acme")
 	logger := hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Trace})
-	if err := e.Setup(t.Context(), &logical.BackendConfig{StorageView: e.storage, System: e.system, Logger: logger}); err != nil {
+	if err := e.Setup(t.Context(), &logical.BackendConfig{StorageView: e.storage, System: vaultView{StaticSystemView: e.system}, Logger: logger}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Cleanup(context.Background()) })

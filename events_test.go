@@ -20,9 +20,8 @@ import (
 // sendTo makes the engine send its events there.
 func (e *engine) sendTo(sender logical.EventSender) {
 	e.t.Helper()
-	e.system.PluginEnvironment = &logical.PluginEnvironment{VaultVersionMetadata: "ent.hsm"}
 	logger := hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Trace})
-	if err := e.Setup(e.t.Context(), &logical.BackendConfig{StorageView: e.storage, System: e.system, Logger: logger, EventsSender: sender}); err != nil {
+	if err := e.Setup(e.t.Context(), &logical.BackendConfig{StorageView: e.storage, System: vaultView{e.system, "ent.hsm"}, Logger: logger, EventsSender: sender}); err != nil {
 		e.t.Fatal(err)
 	}
 }

@@ -21,7 +21,7 @@ import (
 func (e *engine) logJSON() {
 	e.t.Helper()
 	logger := hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Trace, JSONFormat: true})
-	if err := e.Setup(e.t.Context(), &logical.BackendConfig{StorageView: e.storage, System: e.system, Logger: logger}); err != nil {
+	if err := e.Setup(e.t.Context(), &logical.BackendConfig{StorageView: e.storage, System: vaultView{StaticSystemView: e.system}, Logger: logger}); err != nil {
 		e.t.Fatal(err)
 	}
 }

@@ -19,7 +19,7 @@ func (e *engine) succeed() *engine {
 	next := *e
 	next.backend = newBackend(e.clock.Now)
 	logger := hclog.New(&hclog.LoggerOptions{Output: e.log, Level: hclog.Trace})
-	if err := next.Setup(e.t.Context(), &logical.BackendConfig{StorageView: e.storage, System: e.system, Logger: logger}); err != nil {
+	if err := next.Setup(e.t.Context(), &logical.BackendConfig{StorageView: e.storage, System: vaultView{StaticSystemView: e.system}, Logger: logger}); err != nil {
 		e.t.Fatal(err)
 	}
 	e.t.Cleanup(func() { next.Cleanup(context.Background()) })
