@@ -1,11 +1,13 @@
 package htmlreport
 
 import (
+	"cmp"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +63,8 @@ func blockRows(t *testing.T, columns []column) []row {
 		}
 		return rows[i]
 	}
-	starts := map[int]int64{}
+	starts := map[int]int64{} // the other times are told since "time"
+	slices.SortStableFunc(columns, func(a, b column) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, c := range columns {
 		var last int64
 		for i, ms := range c.Times {
@@ -97,4 +100,12 @@ func blockRows(t *testing.T, columns []column) []row {
 		}
 	}
 	return rows
+}
+
+// rank puts "time" first.
+func rank(c column) int {
+	if c.Name == "time" {
+		return 0
+	}
+	return 1
 }

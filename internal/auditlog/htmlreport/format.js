@@ -31,7 +31,7 @@ function duration(ms) {
 }
 
 const HASHED = /hmac-sha256:([0-9a-f]+)/;
-const WHY_HASHED = 'Vault hashes what the mount’s audit_non_hmac_response_keys does not name.';
+const WHY_HASHED = 'Vault hashes what neither audit_non_hmac_request_keys nor audit_non_hmac_response_keys of the mount names.';
 const isHashed = value => typeof value === 'string' && HASHED.test(value);
 
 // text is a value as text, for searching, sorting and titles.

@@ -25,7 +25,7 @@ type table struct {
 
 	rows    int
 	text    int
-	last    time.Time // time of the row before
+	last    time.Time // time of the row before that has one
 	columns map[string]*column
 	names   []string // of columns, in the order in which they came up
 }
@@ -40,12 +40,12 @@ type column struct {
 	Name   string            `json:"name"`
 	Values []json.RawMessage `json:"values,omitempty"` // the different values: text, lists, maps
 	// Rows holds each row's position in Values from 1, or 0 for none, or newValue for
-	// the next of Values: most values of most columns are new.
+	// the next of Values, which is what every row of a column of ids has.
 	Rows []int `json:"rows,omitempty"`
 	// Numbers holds numbers, and 1 for true.
 	Numbers []*int64 `json:"numbers,omitempty"`
 	// Times holds milliseconds: since the row before for "time", and since the row's
-	// "time" for every other column.
+	// "time" for every other column; since 1970 where there is none.
 	Times []*int64 `json:"times,omitempty"`
 
 	known map[string]int // position in Values by JSON
@@ -64,10 +64,11 @@ func (t *table) add(at time.Time, row any) {
 		return
 	}
 	if at.IsZero() {
-		at = t.last
+		t.fields("", time.UnixMilli(0), reflect.ValueOf(row))
+	} else {
+		t.fields("", at, reflect.ValueOf(row))
+		t.last = at
 	}
-	t.fields("", at, reflect.ValueOf(row))
-	t.last = at
 	if t.rows++; t.rows >= maxRows || t.text >= maxText {
 		t.flush()
 	}
