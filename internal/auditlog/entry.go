@@ -2,6 +2,7 @@ package auditlog
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 
@@ -190,7 +191,7 @@ func (d *decoder) about(e *entry) bool {
 // role is the role of a request for a token.
 func (d *decoder) role(e *entry) (string, bool) {
 	mount := e.Request.MountPoint
-	if !strings.Contains(e.Request.MountType, engineType) && !d.named(mount) {
+	if !d.isEngine(e) {
 		return "", false
 	}
 	if e.Request.Operation != "read" && e.Request.Operation != "update" && e.Request.Operation != "create" {
@@ -200,13 +201,13 @@ func (d *decoder) role(e *entry) (string, bool) {
 	return role, ok && role != "" && !strings.Contains(role, "/")
 }
 
-func (d *decoder) named(mount string) bool {
-	for _, name := range d.mounts {
-		if name == mount {
-			return true
-		}
+// isEngine reports whether a request was to the engine: to one of the mounts that
+// are named, or else to a plugin of its name.
+func (d *decoder) isEngine(e *entry) bool {
+	if len(d.mounts) > 0 {
+		return slices.Contains(d.mounts, e.Request.MountPoint)
 	}
-	return false
+	return strings.Contains(e.Request.MountType, engineType)
 }
 
 // path is the request's path within its namespace.

@@ -11,8 +11,8 @@ import (
 
 // Options say how Vault's audit log is read. The zero value is good.
 type Options struct {
-	// Mounts are the engine's, where its plugin is registered under a name without
-	// "secrets-github", by which it is known else.
+	// Mounts are those to tell of; none are all of a plugin whose name holds
+	// "secrets-github".
 	Mounts []string
 	// Workers decode at once; as many as there are processors if 0.
 	Workers int
