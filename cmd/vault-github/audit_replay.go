@@ -89,17 +89,16 @@ func readProposal(name, roleFile, limitsFile string) (*githubsecrets.Proposal, e
 	return proposal, nil
 }
 
-// readData reads a JSON object: what Vault answers, or its data alone.
+// readData reads a JSON object: what Vault answers, or its data alone. Its numbers
+// are as the engine gets those of a write.
 func readData(flag, path string) (map[string]any, error) {
 	file, err := os.Open(path) //#nosec G304 -- the user names it
 	if err != nil {
 		return nil, usagef("%s: %w", flag, err)
 	}
 	defer file.Close()
-	decoder := json.NewDecoder(file)
-	decoder.UseNumber() // ids keep their digits
 	var object map[string]any
-	if err := decoder.Decode(&object); err != nil || object == nil {
+	if err := json.NewDecoder(file).Decode(&object); err != nil || object == nil {
 		return nil, usagef("%s: %s does not hold a JSON object", flag, path)
 	}
 	_, answer := object["request_id"]
