@@ -36,16 +36,16 @@ type world struct {
 
 var worlds atomic.Int64
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, options ...githubtest.Option) *world {
 	t.Helper()
 	n := worlds.Add(1)
-	return newWorldAt(t, fmt.Sprintf("github-%d", n), fmt.Sprintf("jwt-%d", n))
+	return newWorldAt(t, fmt.Sprintf("github-%d", n), fmt.Sprintf("jwt-%d", n), options...)
 }
 
 // newWorldAt mounts the engine and the auth method under given names.
-func newWorldAt(t *testing.T, mount, auth string) *world {
+func newWorldAt(t *testing.T, mount, auth string, options ...githubtest.Option) *world {
 	t.Helper()
-	w := &world{t: t, github: githubtest.New(t, githubtest.WithAuditLog()), ci: oidctest.New(t), mount: mount, auth: auth}
+	w := &world{t: t, github: githubtest.New(t, append(options, githubtest.WithAuditLog())...), ci: oidctest.New(t), mount: mount, auth: auth}
 	w.populateGitHub()
 	w.mountEngine()
 	w.setup("--mount", w.mount, "--apply")
