@@ -103,7 +103,11 @@ func TestEveryCommandOnThePageAnswersItsQuestion(t *testing.T) {
 	})
 	var d day
 	answers := map[string]func() []string{ // what each must say
-		"whose":        func() []string { return []string{`"run_id":"4711"`, `"scope":"acme: api: contents=write`, d.lease} },
+		"reports": func() []string {
+			return []string{"contents=write,metadata=read", "1 clone, 1 push", "asked for more than the role gives"}
+		},
+		"whose":        func() []string { return []string{`"run_id":"4711"`, d.lease} },
+		"whose-jq":     func() []string { return []string{`"run_id":"4711"`, `"scope":"acme: api: contents=write`, d.lease} },
 		"whose-hashed": func() []string { return []string{`"run_id":"4711"`, d.lease} },
 		"job": func() []string {
 			return []string{"contents=write", "request permissions: wanted at most", d.pushedHash}
