@@ -23,6 +23,8 @@ type Log struct {
 	Start    time.Time // of the first request; 2026-06-01 if zero
 	Every    time.Duration
 	Salt     string // of the device that hashed
+	// Retired is how many roles nobody asks for after the first tenth of the log.
+	Retired int
 }
 
 // Truth is what the logs tell, counted while they were made.
@@ -97,6 +99,9 @@ type job struct {
 // request is one job's request and what comes of it.
 func (w *writer) request(i int, at time.Time) {
 	role := w.chance.IntN(roles)
+	if role < w.Retired && i*10 > w.Requests {
+		role += w.Retired
+	}
 	j := job{
 		number: i, role: fmt.Sprintf("role-%02d", role), repository: fmt.Sprintf("repo-%03d", (role*7+w.chance.IntN(repositories/roles))%repositories),
 		permission: []string{"contents=read", "contents=write", "issues=write", "pull_requests=write"}[role%4],
