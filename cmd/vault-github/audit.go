@@ -132,7 +132,12 @@ func (l *auditLogs) read(ctx context.Context, t *terminal, paths []string, accou
 		uses:   auditlog.NewUseReader(github, p.part()),
 		server: auditlog.NewServerReader(server, p.part()),
 	}
-	in := ledger.Inputs{Events: run.vault.All(ctx), Server: run.server.All(ctx), Skew: l.skew}
+	in := ledger.Inputs{
+		Events: run.vault.All(ctx), Server: run.server.All(ctx), Skew: l.skew, VaultEnd: func() time.Time { return run.vault.Stats().End },
+	}
+	if len(server) == 0 {
+		in.Server = nil
+	}
 	if len(github) > 0 {
 		in.Uses = tap(run.uses.All(ctx), l.eachUse)
 		in.Covered = func() ledger.Span { s := run.uses.Stats(); return ledger.Span{First: s.First, Last: s.Last} }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -105,7 +106,20 @@ type finding struct {
 
 func (s *story) findings(t *testing.T, status int, args ...string) []finding {
 	t.Helper()
-	return parse[finding](t, s.audit(t, status, "", append([]string{"findings", "--format", "ndjson"}, args...)...))
+	return parse[finding](t, s.audit(t, status, "", append([]string{"findings", "--format", "ndjson"}, s.judged(t, args)...)...))
+}
+
+// judged lets findings judge a short day: one token is history enough, and Vault's
+// log goes on while the thieves are at work, hours later by GitHub's clock.
+func (s *story) judged(t *testing.T, args []string) []string {
+	t.Helper()
+	goesOn := filepath.Join(t.TempDir(), "goes-on.log")
+	entry := fmt.Sprintf(`{"time":%q,"type":"request","request":{"id":"later","operation":"read","path":"secret/x","mount_type":"kv"}}`+"\n",
+		time.Now().Add(4*time.Hour).UTC().Format(time.RFC3339Nano))
+	if err := os.WriteFile(goesOn, []byte(entry), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return append([]string{"--history", "1"}, append(slices.Clone(args), goesOn)...)
 }
 
 func testFindings(t *testing.T, s *story) {
@@ -127,7 +141,7 @@ func testFindings(t *testing.T, s *story) {
 	}
 	s.findings(t, statusFindings, append([]string{"--fail-on", "critical"}, logs...)...)
 
-	out := string(s.audit(t, 0, "", append([]string{"findings"}, logs...)...))
+	out := string(s.audit(t, 0, "", append([]string{"findings"}, s.judged(t, logs)...)...))
 	for _, evidence := range []string{strings.TrimRight(githubHash(s.stolen), "="), "contents/{path} acme/web", "used 2 × after"} {
 		if !strings.Contains(out, evidence) {
 			t.Errorf("the findings do not show %q:\n%s", evidence, out)
@@ -143,12 +157,12 @@ func testWithoutServerLog(t *testing.T, s *story) {
 	for _, f := range s.findings(t, 0, args...) {
 		rules = append(rules, fmt.Sprint(f.Rule, " ", f.Count))
 	}
-	for _, want := range []string{"unaccounted-token 2", "used-before-log 1"} {
+	for _, want := range []string{"unaccounted-token 2", "used-outside-log 1"} {
 		if !slices.Contains(rules, want) {
 			t.Errorf("no finding %q: %q", want, rules)
 		}
 	}
-	out := s.audit(t, 0, "", append([]string{"findings", "--format", "json"}, args...)...)
+	out := s.audit(t, 0, "", append([]string{"findings", "--format", "json"}, s.judged(t, args)...)...)
 	if !strings.Contains(string(out), "wrapped issuances show nothing of their token") {
 		t.Errorf("it does not say that a token was wrapped:\n%s", out)
 	}

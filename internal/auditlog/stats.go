@@ -20,6 +20,7 @@ type Stats struct {
 	OutOfOrder  int64     `json:"out_of_order"`     // entries later than the window allows for
 	JSONX       int64     `json:"jsonx"`            // lines of a device with format=jsonx, which is not read
 	Broken      []string  `json:"broken,omitempty"` // sources that ended with an error, and the error
+	End         time.Time `json:",omitzero"`        // of the logs: the last entry, whatever it is about
 	First, Last time.Time `json:",omitzero"`        // entries about the engine
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // chunk is a part of a log on its way through a worker.
@@ -20,6 +21,7 @@ type chunk struct {
 type decoded struct {
 	entries                           []*entry
 	lines, foreign, unfinished, jsonx int64
+	last                              time.Time // of the last entry, whatever it is about
 }
 
 // pool decodes chunks of all sources, as many at once as there are workers.
@@ -69,6 +71,9 @@ func (d *decoder) decodeChunk(lines []byte, last bool) decoded {
 			result.jsonx++
 		case what == foreign:
 			result.foreign++
+		}
+		if len(lines) == 0 && what != foreign {
+			result.last = timeOf(line)
 		}
 	}
 	return result
@@ -146,6 +151,9 @@ func (s *stream) peek() *entry {
 		s.stats.Foreign += result.foreign
 		s.stats.Unfinished += result.unfinished
 		s.stats.JSONX += result.jsonx
+		if result.last.After(s.stats.End) {
+			s.stats.End = result.last
+		}
 		s.stats.Entries += int64(len(result.entries))
 	}
 	return s.entries[0]

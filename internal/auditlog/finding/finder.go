@@ -14,7 +14,7 @@ import (
 type Options struct {
 	UnusedFor time.Duration // a role without an issuance for so long; 90 days if 0
 	Refusals  int           // so many refusals of one job for one reason; 5 if 0
-	History   int           // issuances that a role must have before a new claim is unusual; 20 if 0
+	History   int           // tokens of a role before a new claim is unusual, or a narrower role proposed; 20 if 0
 }
 
 // Finder looks at accounts and stray uses as they come. What it holds grows with
@@ -37,7 +37,7 @@ func New(o Options) *Finder {
 	o.History = cmp.Or(o.History, 20)
 	return &Finder{rules: []rule{
 		&strayTokens{}, &usedAfterEnd{}, &notRevoked{}, &unanswered{}, &wideningAttempts{}, &repeatedRefusals{least: o.Refusals},
-		&unusualClaims{history: o.History}, &neverUsed{}, &unusedScope{}, &unusedRoles{after: o.UnusedFor}, &ttlEnded{}, &hashedValues{},
+		&unusualClaims{history: o.History}, &neverUsed{}, &unusedScope{history: o.History}, &unusedRoles{after: o.UnusedFor}, &ttlEnded{}, &hashedValues{},
 	}}
 }
 
@@ -72,14 +72,10 @@ func (f *Finder) Findings(now time.Time, knownRoles []string) []Finding {
 	return all
 }
 
-// noAccounts and noStrays are for rules that look at the other alone.
-type (
-	noAccounts struct{}
-	noStrays   struct{}
-)
+// noStrays is for rules that look at accounts alone.
+type noStrays struct{}
 
-func (noAccounts) account(*ledger.Account) {}
-func (noStrays) stray(ledger.Stray)        {}
+func (noStrays) stray(ledger.Stray) {}
 
 // mostEvidence is how many lines a finding shows.
 const mostEvidence = 5

@@ -80,7 +80,11 @@ func TestFindings(t *testing.T) {
 		},
 		"a token from before the log": {
 			accounts: []*ledger.Account{issued()}, strays: []ledger.Stray{stray("ci[bot]", true)},
-			want: []string{"info used-before-log 1: before Vault's log begins"},
+			want: []string{"info used-outside-log 1: before Vault's log begins"},
+		},
+		"a token from after the log": {
+			accounts: []*ledger.Account{issued()}, strays: []ledger.Stray{{Use: stray("ci[bot]", false).Use, After: true}},
+			want: []string{"info used-outside-log 1: after it ends"},
 		},
 		"a token read with after its lease": {
 			accounts: []*ledger.Account{issued(func(a *ledger.Account) {
@@ -134,15 +138,19 @@ func TestFindings(t *testing.T) {
 			accounts: repeated(3, issued(func(a *ledger.Account) { a.Usage, a.Joined = ledger.Usage{}, false })),
 		},
 		"a permission that nobody needed": {
+			accounts: repeated(20, issued(func(a *ledger.Account) { a.Usage.Permissions = map[string]int{"contents=read": 3} })),
+			want:     []string{"medium unused-permission 20: vault write github/roles/deploy permissions=contents=read"},
+		},
+		"not proposed of a few tokens": {
 			accounts: []*ledger.Account{issued(func(a *ledger.Account) { a.Usage.Permissions = map[string]int{"contents=read": 3} })},
-			want:     []string{"medium unused-permission 1: vault write github/roles/deploy permissions=contents=read"},
+			want:     []string{"low unused-permission 1: too few to propose"},
 		},
 		"not proposed where uses do not tell": {
-			accounts: []*ledger.Account{issued(func(a *ledger.Account) { a.Usage.Permissions = map[string]int{"contents=read": 3, "?": 1} })},
-			want:     []string{"low unused-permission 1: a narrower role is not proposed"},
+			accounts: repeated(20, issued(func(a *ledger.Account) { a.Usage.Permissions = map[string]int{"contents=read": 3, "?": 1} })),
+			want:     []string{"low unused-permission 20: a narrower role is not proposed"},
 		},
 		"a repository that nobody touched": {
-			accounts: []*ledger.Account{issued(func(a *ledger.Account) { a.Grant.Repositories = []string{"api", "web"} })},
+			accounts: repeated(20, issued(func(a *ledger.Account) { a.Grant.Repositories = []string{"api", "web"} })),
 			want:     []string{"low unused-repository 1: vault write github/roles/deploy repositories=api"},
 		},
 		"not where a use does not say of which repository it was": {

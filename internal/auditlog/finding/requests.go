@@ -115,7 +115,7 @@ func (r *unusedRoles) findings(now time.Time, knownRoles []string) []Finding {
 			Remedy: "Delete the role, or disable it first and see who asks.",
 		}
 		if mount, name, ok := cutRole(role); ok {
-			f.Proposal = fmt.Sprintf("vault write %sroles/%s disabled=true", mount, name)
+			f.Proposal = "vault write " + quoted(mount+"roles/"+name) + " disabled=true"
 		}
 		all = append(all, f)
 	}

@@ -3,6 +3,7 @@ package finding
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +60,8 @@ func (r *neverUsed) findings(time.Time, []string) []Finding {
 // of it needed, and writes the narrower role.
 type unusedScope struct {
 	noStrays
-	roles map[string]*scopeUse
+	history int // tokens that must have been used before a narrower role is proposed
+	roles   map[string]*scopeUse
 }
 
 // scopeUse is what tokens of one role were good for, and what for they were used.
@@ -128,10 +130,10 @@ func (r *unusedScope) findings(time.Time, []string) []Finding {
 	var all []Finding
 	for _, role := range slices.Sorted(maps.Keys(r.roles)) {
 		s := r.roles[role]
-		if f, ok := s.permissions(role); ok {
+		if f, ok := s.permissions(role, r.history); ok {
 			all = append(all, f)
 		}
-		if f, ok := s.unusedRepositories(role); ok {
+		if f, ok := s.unusedRepositories(role, r.history); ok {
 			all = append(all, f)
 		}
 	}
@@ -140,7 +142,7 @@ func (r *unusedScope) findings(time.Time, []string) []Finding {
 
 // permissions compares what was granted with what was needed. metadata=read
 // comes with every token.
-func (s *scopeUse) permissions(role string) (Finding, bool) {
+func (s *scopeUse) permissions(role string, history int) (Finding, bool) {
 	var excess, narrower []string
 	for _, name := range slices.Sorted(maps.Keys(s.granted)) {
 		level, needed := s.granted[name], s.needed[name]
@@ -164,8 +166,14 @@ func (s *scopeUse) permissions(role string) (Finding, bool) {
 	case s.unclear > 0:
 		f.Severity = Low
 		f.Remedy = fmt.Sprintf("%d uses do not tell which permission they took, so a narrower role is not proposed. %s", s.unclear, f.Remedy)
+	case s.tokens < history:
+		f.Severity = Low
+		f.Remedy = fmt.Sprintf("In %d tokens that were used nobody needed them, which are too few to propose a narrower role.", s.tokens)
 	case ok && len(narrower) > 0:
-		f.Proposal = fmt.Sprintf("vault write %sroles/%s permissions=%s", mount, name, strings.Join(narrower, " permissions="))
+		f.Proposal = "vault write " + quoted(mount+"roles/"+name)
+		for _, permission := range narrower {
+			f.Proposal += " " + quoted("permissions="+permission)
+		}
 	}
 	return f, true
 }
@@ -184,7 +192,7 @@ func orNothing(level string) string {
 	return level
 }
 
-func (s *scopeUse) unusedRepositories(role string) (Finding, bool) {
+func (s *scopeUse) unusedRepositories(role string, history int) (Finding, bool) {
 	if s.all || s.varies {
 		return Finding{}, false
 	}
@@ -204,8 +212,8 @@ func (s *scopeUse) unusedRepositories(role string) (Finding, bool) {
 		Title:  "repositories were granted and never touched: " + shortened(unused),
 		Remedy: fmt.Sprintf("In %d tokens that were used nobody touched them. Try the narrower role on the log first: vault-github audit replay.", s.tokens),
 	}
-	if mount, name, ok := cutRole(role); ok {
-		f.Proposal = fmt.Sprintf("vault write %sroles/%s repositories=%s", mount, name, strings.Join(used, ","))
+	if mount, name, ok := cutRole(role); ok && s.tokens >= history {
+		f.Proposal = "vault write " + quoted(mount+"roles/"+name) + " " + quoted("repositories="+strings.Join(used, ","))
 	}
 	return f, true
 }
@@ -216,4 +224,14 @@ func shortened(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./=,:@%+-]+$`)
+
+// quoted is a word for a shell. Names in a log are somebody else's text.
+func quoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -16,7 +16,7 @@ import (
 type strayTokens struct {
 	ours   map[string]bool // bots of Apps whose tokens the broker issued
 	strays groups          // by bot
-	before int
+	beyond int             // what is outside of Vault's log
 }
 
 func (s *strayTokens) account(a *ledger.Account) {
@@ -29,8 +29,8 @@ func (s *strayTokens) account(a *ledger.Account) {
 }
 
 func (s *strayTokens) stray(use ledger.Stray) {
-	if use.Before {
-		s.before++
+	if use.Before || use.After {
+		s.beyond++
 		return
 	}
 	f := s.strays.of(use.Actor, func() Finding {
@@ -69,11 +69,11 @@ func (s *strayTokens) findings(time.Time, []string) []Finding {
 		}
 		all = append(all, f)
 	}
-	if s.before > 0 {
+	if s.beyond > 0 {
 		all = append(all, Finding{
-			Rule: "used-before-log", Severity: Info, Count: s.before,
-			Title:  "uses of tokens that may have been issued before Vault's log begins",
-			Remedy: "Give the hour of Vault's audit log before it, too.",
+			Rule: "used-outside-log", Severity: Info, Count: s.beyond,
+			Title:  "uses of tokens that may have been issued before Vault's log begins, or after it ends",
+			Remedy: "Give Vault's audit log for all the time that GitHub's covers, and the hour before it.",
 		})
 	}
 	return all

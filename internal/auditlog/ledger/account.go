@@ -67,4 +67,6 @@ type Stray struct {
 	auditlog.Use
 	// Before says that the token may have been issued before Vault's log begins.
 	Before bool `json:"before_log,omitempty"`
+	// After says that it may have been issued after Vault's log ends.
+	After bool `json:"after_log,omitempty"`
 }

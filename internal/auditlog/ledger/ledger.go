@@ -12,9 +12,6 @@ import (
 // most, where Inputs does not say.
 const DefaultSkew = 2 * time.Minute
 
-// tokenLife is how long GitHub lets a token live, where the log does not say.
-const tokenLife = time.Hour
-
 // Inputs are the logs, each in order of time; any may be nil.
 type Inputs struct {
 	Events iter.Seq2[auditlog.Event, error]
@@ -24,6 +21,9 @@ type Inputs struct {
 	// Covered is the time that GitHub's log covers, once its first use was read,
 	// if that is known: else it is taken to be from the first use to the last.
 	Covered func() Span
+	// VaultEnd tells, once Events has ended, when Vault's log ends: its last entry
+	// need not be an Event. Nil if that is not known.
+	VaultEnd func() time.Time
 }
 
 // Run puts the logs together. It gives each request to account, once, in the order
@@ -38,14 +38,14 @@ func Run(in Inputs, account func(*Account) error, stray func(Stray) error) (Summ
 	if in.Skew == 0 {
 		in.Skew = DefaultSkew
 	}
-	events := open(in.Events, func(e auditlog.Event) time.Time { return e.Time }, 0)
+	events := open(in.Events, func(e auditlog.Event) time.Time { return e.Time }, 0, in.VaultEnd)
 	defer events.stop()
-	server := open(in.Server, func(l auditlog.ServerLine) time.Time { return l.Time }, in.Skew)
+	server := open(in.Server, func(l auditlog.ServerLine) time.Time { return l.Time }, in.Skew, nil)
 	defer server.stop()
-	uses := open(in.Uses, func(u auditlog.Use) time.Time { return u.Time }, 2*in.Skew)
+	uses := open(in.Uses, func(u auditlog.Use) time.Time { return u.Time }, 2*in.Skew, nil)
 	defer uses.stop()
 
-	b := &book{skew: in.Skew, account: account, covered: in.Covered, stray: stray, events: events, uses: uses, tokens: newTokens()}
+	b := &book{skew: in.Skew, account: account, stray: stray, covered: in.Covered, events: events, uses: uses, serverGiven: server.given(), tokens: newTokens()}
 	for {
 		var err error
 		switch {
@@ -85,6 +85,8 @@ type book struct {
 	covered func() Span
 	events  *stream[auditlog.Event]
 	uses    *stream[auditlog.Use]
+
+	serverGiven bool
 
 	now    time.Time // as far as the logs have been read
 	tokens *tokens
@@ -133,185 +135,10 @@ func (b *book) request(r *auditlog.Request) error {
 	}
 	t := &token{Account: a, pending: p}
 	t.end, t.vague = leaseEnd(r)
-	t.closes = gitHubEnd(r).Add(3 * b.skew) // its uses are read two late, by a clock one late
+	t.closes = b.closing(t)
 	b.tokens.add(t)
 	b.sum.Held = max(b.sum.Held, b.tokens.len())
 	return nil
-}
-
-// start is when a token came to be.
-func start(r *auditlog.Request) time.Time {
-	if r.Answered.IsZero() {
-		return r.Time
-	}
-	return r.Answered
-}
-
-// gitHubEnd is when the token ends at GitHub at the latest.
-func gitHubEnd(r *auditlog.Request) time.Time {
-	end := start(r).Add(tokenLife)
-	if r.Grant != nil && !r.Grant.ExpiresAt.IsZero() && r.Grant.ExpiresAt.Before(end) {
-		return r.Grant.ExpiresAt
-	}
-	return end
-}
-
-// leaseEnd is when a lease ends that nobody renews or revokes, and whether that
-// is only the latest possible.
-func leaseEnd(r *auditlog.Request) (end time.Time, vague bool) {
-	end = gitHubEnd(r)
-	if r.Grant == nil || r.Grant.TTL == 0 {
-		return end, true
-	}
-	return earlier(end, start(r).Add(time.Duration(r.Grant.TTL)*time.Second)), false
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-// renewal moves the end of a lease. The engine grants the increment, at most the
-// role's ttl, from the renewal on, and never past GitHub's end of the token.
-func (b *book) renewal(at time.Time, r auditlog.Renewal) {
-	b.sum.Renewals++
-	t := b.tokens.byLease[r.LeaseID]
-	if t == nil || t.ended() {
-		b.sum.UnmatchedRenewals++
-		return
-	}
-	t.Renewals++
-	length := time.Duration(t.Grant.TTL) * time.Second
-	t.vague = t.vague || r.Increment == 0
-	if length == 0 {
-		t.end = gitHubEnd(&t.Request)
-		return
-	}
-	if r.Increment > 0 {
-		length = min(length, r.Increment)
-	}
-	t.end = earlier(at.Add(length), gitHubEnd(&t.Request))
-}
-
-func (b *book) revocation(at time.Time, r auditlog.Revocation) {
-	b.sum.Revocations++
-	switch {
-	case r.Unknown:
-		b.sum.HashedRevocations++
-		b.hide(at)
-	case r.LeaseID != "":
-		b.revoke(b.tokens.byLease[r.LeaseID], at, EndLeaseRevoked)
-	case r.LeasePrefix != "":
-		for _, t := range b.tokens.below(r.LeasePrefix) {
-			b.revoke(t, at, EndPrefix)
-		}
-	case r.Accessor != "":
-		for _, t := range b.tokens.byAccessor[r.Accessor] {
-			b.revoke(t, at, EndTokenRevoked)
-		}
-	}
-}
-
-func (b *book) revoke(t *token, at time.Time, by End) {
-	if t != nil && !t.ended() && !at.After(t.end) {
-		t.Ended, t.EndedBy = at, by
-	}
-}
-
-// hide remembers a revocation that names no lease until the server log, which is
-// read one skew later, may say which token it ended.
-func (b *book) hide(at time.Time) {
-	for len(b.hidden) > 0 && b.hidden[0].Before(at.Add(-4*b.skew)) {
-		b.hidden = b.hidden[1:]
-	}
-	b.hidden = append(b.hidden, at)
-}
-
-// asked reports whether someone asked Vault to revoke a lease that it does not
-// name, shortly before.
-func (b *book) asked(at time.Time) bool {
-	for _, h := range b.hidden {
-		if !h.After(at.Add(time.Second)) && h.After(at.Add(-b.skew)) {
-			return true
-		}
-	}
-	return false
-}
-
-func (b *book) server(l auditlog.ServerLine) error {
-	b.sum.ServerLines++
-	b.sum.Server.extend(l.Time)
-	var t *token
-	if l.Kind == auditlog.ServerIssued {
-		t = b.tokens.byRequest[l.RequestID]
-	} else {
-		t = b.tokens.byHash[plainHash(l.HashedToken)]
-	}
-	if t == nil {
-		b.sum.UnmatchedServerLines++
-		return nil
-	}
-	switch l.Kind {
-	case auditlog.ServerIssued:
-		b.fill(t, l)
-	case auditlog.ServerRevoked:
-		b.revokedAtGitHub(t, l.Time)
-	case auditlog.ServerRevokeFailed:
-		t.Failures++
-	case auditlog.ServerExpired: // nothing to end
-	}
-	return nil
-}
-
-// revokedAtGitHub notes the exact end. Where the audit log names no revocation
-// of the lease, Vault ended it by itself, unless someone's request hides which
-// lease it was for.
-func (b *book) revokedAtGitHub(t *token, at time.Time) {
-	t.Revoked = at
-	if t.ended() || (at.After(t.end) && !t.vague) {
-		return
-	}
-	t.Ended, t.EndedBy = at, EndExpired
-	if b.asked(at) {
-		t.EndedBy = EndLeaseRevoked
-	}
-}
-
-// fill adds what the audit log does not show of an issuance: its response was
-// wrapped, hashed, or never written.
-func (b *book) fill(t *token, l auditlog.ServerLine) {
-	if t.Grant == nil {
-		t.Grant = &auditlog.Grant{}
-	}
-	g := t.Grant
-	if g.HashedToken == "" || auditlog.Hashed(g.HashedToken) {
-		if g.Wrapped {
-			b.sum.Filled++
-		}
-		g.HashedToken = l.HashedToken
-		b.tokens.index(t)
-	}
-	replace(&g.App, l.App)
-	replace(&g.Scope, l.Scope)
-	replace(&g.Subject, l.Subject)
-	if g.ExpiresAt.IsZero() {
-		g.ExpiresAt = l.ExpiresAt
-	}
-	if g.TTL == 0 && l.TTL > 0 {
-		g.TTL = int64(l.TTL / time.Second)
-	}
-	if t.Renewals == 0 {
-		t.end, t.vague = leaseEnd(&t.Request)
-	}
-}
-
-// replace puts a readable value where there is none.
-func replace(field *string, value string) {
-	if *field == "" || auditlog.Hashed(*field) {
-		*field = value
-	}
 }
 
 func (b *book) use(u auditlog.Use) error {
@@ -326,7 +153,7 @@ func (b *book) use(u auditlog.Use) error {
 	}
 	if t == nil {
 		b.sum.Strays++
-		return b.stray(Stray{Use: u, Before: b.mayPrecede(u)})
+		return b.stray(Stray{Use: u, Before: b.mayPrecede(u), After: b.mayFollow(u)})
 	}
 	b.sum.JoinedUses++
 	end := t.end
@@ -342,6 +169,12 @@ func (b *book) use(u auditlog.Use) error {
 func (b *book) mayPrecede(u auditlog.Use) bool {
 	first := b.events.first
 	return first.IsZero() || u.Time.Before(first.Add(tokenLife+b.skew))
+}
+
+// mayFollow reports whether a token in use may have been issued after Vault's log
+// ends.
+func (b *book) mayFollow(u auditlog.Use) bool {
+	return !b.events.ok && !b.events.first.IsZero() && u.Time.Add(b.skew).After(b.events.last)
 }
 
 // close gives an account away that is complete.

@@ -19,28 +19,71 @@ var routes = parseRoutes(permissionTable)
 
 // family is the routes below a path, and the permissions any of which opens them.
 type family struct {
-	path        []string // segments; "*" is any one
 	permissions []string
 	level       string // "" if by the method: read for GET and HEAD, else write
-	method      string // "" for all: READ for GET and HEAD, WRITE for the others
+}
+
+// node is a segment of the paths that families have.
+type node struct {
+	below    map[string]*node   // by segment; "*" is any one, "$" none
+	families map[string]*family // of the paths that end here, by READ or WRITE
+}
+
+func newNode() *node {
+	return &node{below: map[string]*node{}, families: map[string]*family{}}
 }
 
 // parseRoutes reads lines of METHOD PATH PERMISSION[|PERMISSION...][=LEVEL].
-func parseRoutes(table string) []family {
-	var families []family
+func parseRoutes(table string) *node {
+	root := newNode()
 	for line := range strings.Lines(table) {
 		fields := strings.Fields(line)
 		if len(fields) != 3 || strings.HasPrefix(fields[0], "#") {
 			continue
 		}
 		names, level, _ := strings.Cut(fields[2], "=")
-		f := family{path: segments(fields[1]), permissions: strings.Split(names, "|"), level: level, method: fields[0]}
-		if f.method == "ANY" {
-			f.method = ""
+		f := &family{permissions: strings.Split(names, "|"), level: level}
+		methods := []string{fields[0]}
+		if fields[0] == "ANY" {
+			methods = []string{"READ", "WRITE"}
 		}
-		families = append(families, f)
+		end := root.at(segments(fields[1]))
+		for _, method := range methods {
+			end.families[method] = f
+		}
 	}
-	return families
+	return root
+}
+
+// at is the node of a path, which it makes if need be.
+func (n *node) at(path []string) *node {
+	for _, part := range path {
+		next := n.below[part]
+		if next == nil {
+			next = newNode()
+			n.below[part] = next
+		}
+		n = next
+	}
+	return n
+}
+
+// find is the family with the longest path that a route is below.
+func (n *node) find(method string, path []string) *family {
+	if len(path) == 0 {
+		if end := n.below["$"]; end != nil && end.families[method] != nil {
+			return end.families[method]
+		}
+		return n.families[method]
+	}
+	for _, part := range [...]string{path[0], "*"} {
+		if next := n.below[part]; next != nil {
+			if f := next.find(method, path[1:]); f != nil {
+				return f
+			}
+		}
+	}
+	return n.families[method]
 }
 
 // Needs says which permissions a use of a token took whose grant is not known, as
@@ -67,7 +110,7 @@ func apiNeeds(u auditlog.Use, granted map[string]string) []string {
 	if reads(u.Method) {
 		method = "READ"
 	}
-	f := familyOf(method, segments(route(u)))
+	f := routes.find(method, segments(route(u)))
 	if f == nil || u.Method == "" {
 		return []string{Unknown}
 	}
@@ -81,8 +124,7 @@ func apiNeeds(u auditlog.Use, granted map[string]string) []string {
 			found = append(found, name+"="+level)
 		}
 	}
-	switch {
-	case len(found) == 0, len(granted) == 0 && len(found) > 1:
+	if len(found) == 0 || (len(granted) == 0 && len(found) > 1) {
 		return []string{Unknown}
 	}
 	return found
@@ -99,33 +141,6 @@ func rank(level string) int {
 		return 2
 	}
 	return 3
-}
-
-// familyOf is the family of a route with the longest path; the first, of two as
-// long.
-func familyOf(method string, path []string) *family {
-	var found *family
-	for i := range routes {
-		f := &routes[i]
-		if (f.method == "" || f.method == method) && f.holds(path) && (found == nil || len(f.path) > len(found.path)) {
-			found = f
-		}
-	}
-	return found
-}
-
-// holds reports whether a route is in the family: below its path, or at it where
-// the path ends in "$".
-func (f *family) holds(path []string) bool {
-	for i, part := range f.path {
-		if part == "$" {
-			return len(path) == i
-		}
-		if i >= len(path) || (part != "*" && part != path[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 // route is the path of an API request, as well as the entry has it.

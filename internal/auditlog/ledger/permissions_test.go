@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,15 +58,28 @@ func TestWhatAUseNeeds(t *testing.T) {
 
 func TestTheTableIsWellFormed(t *testing.T) {
 	t.Parallel()
-	if len(routes) < 100 {
-		t.Fatalf("%d families", len(routes))
-	}
-	levels := map[string]bool{"": true, "read": true, "write": true}
-	methods := map[string]bool{"": true, "READ": true, "WRITE": true}
-	for _, f := range routes {
-		if !levels[f.level] || !methods[f.method] || len(f.path) == 0 || len(f.permissions) == 0 {
-			t.Errorf("%+v", f)
+	lines := 0
+	line := regexp.MustCompile(`^(READ|WRITE|ANY) +(/[^ ]+) [a-z_]+(\|[a-z_]+)*(=(read|write))?$`)
+	seen := map[string]bool{}
+	for text := range strings.Lines(permissionTable) {
+		text = strings.TrimSpace(text)
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
 		}
+		lines++
+		part := line.FindStringSubmatch(text)
+		if part == nil {
+			t.Errorf("not of the form: %q", text)
+			continue
+		}
+		if key := part[1] + part[2]; seen[key] {
+			t.Errorf("twice: %q", text)
+		} else {
+			seen[key] = true
+		}
+	}
+	if lines < 100 {
+		t.Errorf("%d families", lines)
 	}
 }
 

@@ -11,17 +11,18 @@ type stream[T any] struct {
 	ok    bool // there is a next entry, or an error in its place
 	err   error
 	first time.Time // of the log's entries
-	last  time.Time // of the entries that were taken or are next
+	last  time.Time // of the entries that were taken or are next; in the end, of the log
 
 	pull func() (T, error, bool)
 	stop func()
+	end  func() time.Time // of the log, asked for once it has been read; nil if its last entry's
 	time func(T) time.Time
 	late time.Duration
 }
 
 // open begins a log, which is read as if it were late.
-func open[T any](seq iter.Seq2[T, error], at func(T) time.Time, late time.Duration) *stream[T] {
-	s := &stream[T]{time: at, late: late, stop: func() {}}
+func open[T any](seq iter.Seq2[T, error], at func(T) time.Time, late time.Duration, end func() time.Time) *stream[T] {
+	s := &stream[T]{time: at, late: late, end: end, stop: func() {}}
 	if seq == nil {
 		return s
 	}
@@ -35,12 +36,20 @@ func open[T any](seq iter.Seq2[T, error], at func(T) time.Time, late time.Durati
 
 func (s *stream[T]) advance() {
 	s.next, s.err, s.ok = s.pull()
-	if !s.ok || s.err != nil {
-		return
+	switch {
+	case s.err != nil:
+	case s.ok:
+		s.last = later(s.last, s.time(s.next))
+	case s.end != nil:
+		s.last = later(s.last, s.end())
 	}
-	if t := s.time(s.next); t.After(s.last) {
-		s.last = t
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
+	return a
 }
 
 // due is when the next entry is to be taken. An error is due at once.
@@ -56,6 +65,8 @@ func (s *stream[T]) due() time.Time {
 func (s *stream[T]) before(o dueStream) bool {
 	return s.ok && (!o.more() || !s.due().After(o.due()))
 }
+
+func (s *stream[T]) given() bool { return s.pull != nil }
 
 func (s *stream[T]) more() bool { return s.ok }
 

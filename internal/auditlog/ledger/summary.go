@@ -26,7 +26,7 @@ func (s *Span) extend(t time.Time) {
 
 // Summary is what a Run counted.
 type Summary struct {
-	Vault  Span `json:"vault,omitzero"` // of the entries that have to do with the engine
+	Vault  Span `json:"vault,omitzero"` // from the first entry that has to do with the engine
 	GitHub Span `json:"github,omitzero"`
 	Server Span `json:"server,omitzero"`
 

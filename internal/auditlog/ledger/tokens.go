@@ -80,6 +80,12 @@ func (ts *tokens) oldest() *token {
 	return ts.queue[0]
 }
 
+// reschedule changes when a token closes.
+func (ts *tokens) reschedule(t *token, closes time.Time) {
+	t.closes = closes
+	heap.Fix(&ts.queue, t.place)
+}
+
 func (ts *tokens) remove(t *token) {
 	heap.Remove(&ts.queue, t.place)
 	forget(ts.byRequest, t.ID, t)
