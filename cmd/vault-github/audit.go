@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -24,10 +25,10 @@ audit-log export (--github-log) it shows what each token was used for, and with
 Vault's server log (--server-log) when a token really ended and what was issued
 in wrapped responses. Vault need not be reached.`
 
-const auditExamples = `  vault-github audit report /var/log/vault/audit.log
-  vault-github audit report --github-log export.json --format html -o report.html /var/log/vault/
-  vault-github audit findings --github-log export.json --fail-on high /var/log/vault/audit.log
-  vault-github audit replay --role role.json /var/log/vault/audit.log`
+const auditExamples = `  vault-github audit report audit.log
+  vault-github audit report --github-log github.json --format html -o report.html logs/
+  vault-github audit findings --github-log github.json --server-log vault.log audit.log
+  vault-github audit replay --role role.json --name api-read audit.log`
 
 func newAudit(t *terminal, c *connection) *cobra.Command {
 	cmd := &cobra.Command{
@@ -111,6 +112,10 @@ type auditRun struct {
 	summary ledger.Summary
 }
 
+// collectLess lets the heap grow to five times what lives before it is collected:
+// reading makes much that dies at once, and little lives.
+const collectLess = 400
+
 // read reads the logs to their end.
 func (l *auditLogs) read(ctx context.Context, t *terminal, paths []string, account func(*ledger.Account) error, stray func(ledger.Stray) error) (*auditRun, error) {
 	vault, err := auditSources(t, paths)
@@ -127,6 +132,7 @@ func (l *auditLogs) read(ctx context.Context, t *terminal, paths []string, accou
 	}
 	p := newProgress(t.err, vault, github, server)
 	defer p.end()
+	defer debug.SetGCPercent(debug.SetGCPercent(collectLess))
 	run := &auditRun{
 		vault:  auditlog.NewReader(vault, auditlog.Options{Mounts: l.mounts, Progress: p.part()}),
 		uses:   auditlog.NewUseReader(github, p.part()),

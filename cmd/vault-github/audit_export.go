@@ -24,9 +24,9 @@ findings.
 With --uses the uses in GitHub's export (--github-log) go into a second table,
 which joins on hashed_token.`
 
-const auditExportExamples = `  vault-github audit export --format parquet -o requests.parquet /var/log/vault/
-  vault-github audit export --format parquet -o requests.parquet --github-log export.json --uses uses.parquet /var/log/vault/
-  vault-github audit export --format ndjson /var/log/vault/audit.log | gzip > requests.ndjson.gz`
+const auditExportExamples = `  vault-github audit export --format parquet -o requests.parquet logs/
+  vault-github audit export --format parquet -o requests.parquet --github-log github.json --uses uses.parquet audit.log
+  vault-github audit export --format ndjson audit.log | gzip > requests.ndjson.gz`
 
 var exportFormats = []string{"parquet", "ndjson"}
 

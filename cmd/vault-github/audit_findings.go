@@ -26,9 +26,9 @@ used for is known only with --github-log.
 The exit status is 0, or with --fail-on 3 if there is a finding at least as
 severe.`
 
-const auditFindingsExamples = `  vault-github audit findings --github-log export.json /var/log/vault/
-  vault-github audit findings --github-log export.json --fail-on high --format json /var/log/vault/audit.log
-  vault list -format=json github/roles | jq -r '.[] | "github/" + .' > roles && vault-github audit findings --known-roles roles /var/log/vault/`
+const auditFindingsExamples = `  vault-github audit findings --github-log github.json --server-log vault.log audit.log
+  vault-github audit findings --github-log github.json --fail-on high --format json audit.log || echo 'something to look at'
+  vault-github audit findings --known-roles roles.txt logs/`
 
 var auditFindingsFormats = []string{"table", "json", "ndjson", "html"}
 

@@ -27,9 +27,9 @@ said: such a request counts as "cannot tell".
 The exit status is 0, or 3 if a request that got a token would be refused, or
 would lack what it used.`
 
-const auditReplayExamples = `  vault read -format=json github/roles/deploy > role.json   # then edit it
-  vault-github audit replay --role role.json --name deploy /var/log/vault/audit.log
-  vault-github audit replay --role role.json --name deploy --github-log export.json /var/log/vault/`
+const auditReplayExamples = `  vault read -format=json github/roles/api-read > role.json  # then edit it
+  vault-github audit replay --role role.json --name api-read audit.log
+  vault-github audit replay --role role.json --name api-read --github-log github.json logs/`
 
 func newAuditReplay(t *terminal, c *connection) *cobra.Command {
 	var (

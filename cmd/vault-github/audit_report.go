@@ -22,10 +22,11 @@ With --verify-token a token is read from standard input, or asked for, and only
 the requests that issued it are shown. With --audit-device Vault's sys/audit-hash
 is asked, so that it is found even where Vault hashed hashed_token.`
 
-const auditReportExamples = `  vault-github audit report /var/log/vault/audit.log
-  vault-github audit report --since 24h --role deploy --format csv /var/log/vault/audit.log
-  vault-github audit report --github-log export.json --format html -o report.html /var/log/vault/
-  vault-github audit report --verify-token /var/log/vault/audit.log < token`
+const auditReportExamples = `  vault-github audit report audit.log
+  vault-github audit report --since 24h --role deploy --format csv logs/
+  vault-github audit report --github-log github.json --format html -o report.html audit.log
+  vault-github audit report --verify-token audit.log < token.txt
+  zcat logs/audit.log.1.gz | vault-github audit report --format ndjson -`
 
 var auditReportFormats = []string{"table", "json", "ndjson", "csv", "html"}
 

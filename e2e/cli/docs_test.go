@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"vault-plugin-secrets-github/internal/auditlog/auditlogtest"
 	"vault-plugin-secrets-github/internal/oidctest"
 )
 
@@ -36,6 +39,7 @@ func newReader(t *testing.T) *reader {
 			t.Fatal(err)
 		}
 	}
+	writeLogs(t, dir)
 	git := exec.Command("git", "init", "-q", dir)
 	if out, err := git.CombinedOutput(); err != nil {
 		t.Fatalf("%s\n%s", err, out)
@@ -46,6 +50,35 @@ func newReader(t *testing.T) *reader {
 		"GOPATH=" + temp + "/go", "GOCACHE=" + temp + "/cache", "GOFLAGS=-mod=mod -modcacherw", "GOTOOLCHAIN=local",
 		"APP_ID=" + fmt.Sprint(w.app.ID), "GITHUB_API=" + w.github.APIURL,
 	}}
+}
+
+// writeLogs writes what the commands for auditors read.
+func writeLogs(t *testing.T, dir string) {
+	t.Helper()
+	var vaultLog, github, server bytes.Buffer
+	if _, err := (auditlogtest.Log{Requests: 200}).Write(&vaultLog, &github, &server); err != nil {
+		t.Fatal(err)
+	}
+	var rotated bytes.Buffer
+	compressed := gzip.NewWriter(&rotated)
+	if _, err := compressed.Write(vaultLog.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := compressed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		"audit.log": vaultLog.Bytes(), "github.json": github.Bytes(), "vault.log": server.Bytes(), "logs/audit.log.1.gz": rotated.Bytes(),
+		"roles.txt": []byte("github/role-01\n"), "token.txt": []byte("ghs_" + strings.Repeat("x", 36) + "\n"),
+		"role.json": []byte(`{"organization": "acme", "repositories": "api", "permissions": "contents=read"}`),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // mountExistingPlugin mounts what answers as the existing plugin does.
@@ -135,13 +168,14 @@ func TestEveryExampleInTheHelpRuns(t *testing.T) {
 	for _, command := range []string{
 		"token", "exec", "git-credential", "git-credential install", "git-credential uninstall", "revoke",
 		"check", "doctor", "setup", "import permission-sets",
+		"audit", "audit report", "audit findings", "audit replay", "audit export",
 	} {
 		help, err := exec.Command(built("vault-github"), append(strings.Fields(command), "--help")...).Output()
 		if err != nil {
 			t.Fatalf("%s: %s", command, err)
 		}
 		as := []string{"LEASE_ID=" + lease}
-		if strings.HasPrefix(command, "import") || command == "setup" {
+		if strings.HasPrefix(command, "import") || strings.HasPrefix(command, "audit") || command == "setup" {
 			as = asAdministrator()
 		}
 		examples := examplesOf(string(help))

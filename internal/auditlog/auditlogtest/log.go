@@ -62,7 +62,8 @@ func (l Log) Write(vault, github, server io.Writer) (Truth, error) {
 	if l.Every == 0 {
 		l.Every = 10 * time.Second
 	}
-	w := &writer{Log: l, chance: rand.New(rand.NewPCG(l.Seed, 1)), vault: buffered(vault), github: buffered(github), server: buffered(server)}
+	chance := rand.New(rand.NewPCG(l.Seed, 1)) //#nosec G404 -- made up, and the same each time
+	w := &writer{Log: l, chance: chance, vault: buffered(vault), github: buffered(github), server: buffered(server)}
 	for i := range l.Requests {
 		at := l.Start.Add(time.Duration(i) * l.Every)
 		w.later.runUntil(at)
