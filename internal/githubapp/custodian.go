@@ -17,7 +17,7 @@ import (
 type Custodian struct {
 	logger hclog.Logger
 	// work counts mints and revocations under way, held those revocations.
-	work   sync.WaitGroup
+	work   tally
 	held   atomic.Int64
 	closed context.Context
 	stop   context.CancelFunc
@@ -170,13 +170,8 @@ func (k *Custodian) take(hashed string) *watch {
 // more: another node may have their leases from now on; see HandOver.
 func (k *Custodian) Close(ctx context.Context) {
 	k.HandOver()
-	idle := make(chan struct{})
-	go func() {
-		k.work.Wait()
-		close(idle)
-	}()
 	select {
-	case <-idle:
+	case <-k.work.Idle():
 	case <-ctx.Done():
 		k.logger.Warn("stopped while tokens that nobody received were not yet revoked: they end with GitHub's hour")
 	}
