@@ -267,7 +267,7 @@ func TestGitHubsErrorsBecomeVaults(t *testing.T) {
 		"HTML with 200":     {githubtest.Fault{Status: 200, Body: "<html>", Header: http.Header{"Content-Type": {"text/html"}}}, 502, []string{"text/html"}, ""},
 		"empty with 200":    {githubtest.Fault{Status: 200, Body: ""}, 502, []string{"not a token"}, ""},
 		"empty with 201":    {githubtest.Fault{Status: 201, Body: ""}, 424, []string{"not a token"}, ""},
-		"a primary limit":   {githubtest.PrimaryRateLimit(http.StatusForbidden, time.Now().Add(2*time.Minute)), 429, []string{"rate limit", "try again in"}, "1"},
+		"a primary limit":   {githubtest.PrimaryRateLimit(http.StatusForbidden, time.Now().Add(30*time.Minute)), 429, []string{"rate limit", "try again in"}, "1"},
 		"a secondary limit": {githubtest.SecondaryRateLimit(http.StatusForbidden, 90*time.Second), 429, []string{"secondary rate limit", "try again in 90 s"}, "90"},
 		"a limit by 429":    {githubtest.SecondaryRateLimit(http.StatusTooManyRequests, 90*time.Second), 429, []string{"try again in 90 s"}, "90"},
 		"a redirect":        {githubtest.Redirect(http.StatusTemporaryRedirect, "https://evil.example/"), 502, []string{"redirect to https://evil.example/ was not followed"}, ""},

@@ -67,25 +67,23 @@ func newAuditExport(t *terminal, _ *connection) *cobra.Command {
 	return cmd
 }
 
+// export writes the requests, and the uses if there is a path for them.
 func export(cmd *cobra.Command, t *terminal, logs *auditLogs, paths []string, format string, out io.Writer, usesPath string) error {
 	requests := newRows[flat.Request](format, out)
-	if usesPath != "" {
-		file, err := openOutput(t, usesPath)
-		if err != nil {
-			return err
-		}
-		uses := newRows[flat.Use](format, file)
-		logs.eachUse = func(u auditlog.Use) error { return uses.write(flat.UseOf(u)) }
-		defer func() { _ = file.done(io.ErrUnexpectedEOF) }() // nothing, once it is done
-		if err := exportRequests(cmd, t, logs, paths, requests); err != nil {
-			return err
-		}
-		if err := uses.end(); err != nil {
-			return err
-		}
-		return file.done(nil)
+	if usesPath == "" {
+		return exportRequests(cmd, t, logs, paths, requests)
 	}
-	return exportRequests(cmd, t, logs, paths, requests)
+	file, err := openOutput(t, usesPath)
+	if err != nil {
+		return err
+	}
+	uses := newRows[flat.Use](format, file)
+	logs.eachUse = func(u auditlog.Use) error { return uses.write(flat.UseOf(u)) }
+	err = exportRequests(cmd, t, logs, paths, requests)
+	if err == nil {
+		err = uses.end()
+	}
+	return file.done(err)
 }
 
 func exportRequests(cmd *cobra.Command, t *terminal, logs *auditLogs, paths []string, requests rows[flat.Request]) error {

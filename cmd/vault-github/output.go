@@ -30,21 +30,18 @@ func openOutput(t *terminal, path string) (*output, error) {
 }
 
 // done ends the output: a file takes its name if all went well, and goes if not.
-// What is done once stays so.
 func (o *output) done(err error) error {
 	if o.file == nil {
 		return err
 	}
-	file := o.file
-	o.file = nil
-	if closeErr := file.Close(); err == nil && closeErr != nil {
+	if closeErr := o.file.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("write %s: %w", o.path, closeErr)
 	}
 	if err == nil {
-		err = os.Rename(file.Name(), o.path)
+		err = os.Rename(o.file.Name(), o.path)
 	}
 	if err != nil {
-		err = errors.Join(err, os.Remove(file.Name()))
+		err = errors.Join(err, os.Remove(o.file.Name()))
 	}
 	return err
 }

@@ -34,6 +34,7 @@ type lineReader struct {
 func (l *lineReader) next(buffer []byte) ([]byte, error) {
 	chunk := append(buffer[:0], l.rest...)
 	l.rest = l.rest[:0]
+	searched := 0 // of the chunk, without finding the end of a line
 	for !l.ended {
 		chunk = slices.Grow(chunk, readSize)
 		n, err := l.r.Read(chunk[len(chunk) : len(chunk)+readSize])
@@ -50,13 +51,15 @@ func (l *lineReader) next(buffer []byte) ([]byte, error) {
 		if l.ended || len(chunk) < chunkSize {
 			continue
 		}
-		if end := bytes.LastIndexByte(chunk, '\n') + 1; end > 0 {
+		if last := bytes.LastIndexByte(chunk[searched:], '\n'); last >= 0 {
+			end := searched + last + 1
 			l.rest = append(l.rest, chunk[end:]...)
 			return chunk[:end], nil
 		}
+		searched = len(chunk)
 		if len(chunk) > maxLine {
 			l.tooLong++
-			l.skipping, chunk = true, chunk[:0]
+			l.skipping, chunk, searched = true, chunk[:0], 0
 		}
 	}
 	switch {

@@ -232,7 +232,7 @@ func TestAnEngineUnderAnotherNameIsFoundByItsMount(t *testing.T) {
 
 func TestAReaderThatIsStoppedEarlyEnds(t *testing.T) {
 	t.Parallel()
-	vault, _, _, _ := generated(t, auditlogtest.Log{Requests: 5000})
+	vault, _, _, _ := generated(t, auditlogtest.Log{Requests: 1500})
 	for range NewReader([]Source{memory("a", vault), memory("b", vault)}, Options{}).All(context.Background()) {
 		break
 	}
