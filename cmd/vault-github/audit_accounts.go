@@ -32,13 +32,19 @@ func newAccountWriter(format string, out *output, c *connection, t *terminal, pa
 	case "csv":
 		return &csvAccounts{w: csv.NewWriter(out)}
 	case "html":
-		var names []string
-		for _, path := range paths {
-			names = append(names, filepath.Base(path))
-		}
-		return &htmlAccounts{htmlreport.New(out, htmlreport.Meta{Generated: time.Now(), Files: names})}
+		return &htmlAccounts{htmlreport.New(out, htmlreport.Meta{Generated: time.Now(), Files: baseNames(paths)})}
 	}
 	return &tableAccounts{out: out, palette: c.paletteFor(t.out), width: terminalWidth(t.out)}
+}
+
+// baseNames are what a report says of its logs: it is passed on, and where they
+// were is nobody's business.
+func baseNames(paths []string) []string {
+	names := make([]string, len(paths))
+	for i, path := range paths {
+		names[i] = filepath.Base(path)
+	}
+	return names
 }
 
 func plainEncoder(w io.Writer) *json.Encoder {

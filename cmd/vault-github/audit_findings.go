@@ -109,7 +109,7 @@ func (f *findingsCommand) find(cmd *cobra.Command, args, roles []string, out *ou
 	})
 	var page *htmlreport.Writer
 	if f.format.value == "html" {
-		page = htmlreport.New(out, htmlreport.Meta{Title: "Findings", Generated: time.Now(), Files: args})
+		page = htmlreport.New(out, htmlreport.Meta{Title: "Findings", Generated: time.Now(), Files: baseNames(args)})
 	}
 	run, err := f.logs.read(cmd.Context(), f.t, args, func(a *ledger.Account) error {
 		finder.Account(a)
