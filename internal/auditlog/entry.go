@@ -34,13 +34,15 @@ type entry struct {
 			ID   string `json:"id"`
 			Path string `json:"path"`
 		} `json:"namespace"`
-		RemoteAddress string         `json:"remote_address"`
-		URI           string         `json:"request_uri"`
-		Headers       jsontext.Value `json:"headers"`
-		Data          jsontext.Value `json:"data"`
+		RemoteAddress string `json:"remote_address"`
+		URI           string `json:"request_uri"`
+		Headers       struct {
+			UserAgent []string `json:"user-agent"`
+		} `json:"headers"`
+		Data jsontext.Value `json:"data"`
 	} `json:"request"`
 	Response struct {
-		Data   jsontext.Value `json:"data"`
+		Data   answer `json:"data"`
 		Secret struct {
 			LeaseID string `json:"lease_id"`
 		} `json:"secret"`
@@ -138,7 +140,11 @@ func (d *decoder) decode(line []byte) (*entry, parsed) {
 var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
 func (e *entry) unmarshal(line []byte) bool {
-	return json.Unmarshal(line, e, lenient) == nil && e.Request.ID != ""
+	if json.Unmarshal(line, e, lenient) == nil {
+		return e.Request.ID != ""
+	}
+	*e = entry{}
+	return json.Unmarshal(line, e, lenient, otherAnswers) == nil && e.Request.ID != ""
 }
 
 // unmarshalAsked reads what tells a request, and leaves the rest for whole.
@@ -228,19 +234,30 @@ func (e *entry) namespace() string {
 
 // succeeded reports whether a response is not an error.
 func (e *entry) succeeded() bool {
-	return e.Error == "" && e.failure() == ""
+	return e.Error == "" && e.Response.Data.Error == ""
 }
 
-// failure is the text of an error that is part of the response.
-func (e *entry) failure() string {
-	if !bytes.Contains(e.Response.Data, []byte(`"error"`)) {
-		return ""
-	}
-	var data struct {
-		Error string `json:"error"`
-	}
-	if json.Unmarshal(e.Response.Data, &data) != nil {
-		return ""
-	}
-	return data.Error
+// answer is the engine's answer as Vault writes it down. Of other responses, and
+// of an engine that answers otherwise, nothing is read.
+type answer struct {
+	Error          string            `json:"error"`
+	App            string            `json:"app"`
+	InstallationID int64             `json:"installation_id"`
+	Organization   string            `json:"organization"`
+	Selection      string            `json:"repository_selection"`
+	Repositories   []string          `json:"repositories"`
+	RepositoryIDs  []int64           `json:"repository_ids"`
+	Permissions    map[string]string `json:"permissions"`
+	Scope          string            `json:"scope"`
+	HashedToken    string            `json:"hashed_token"`
+	ExpiresAt      string            `json:"expires_at"`
+	TTL            int64             `json:"ttl"`
+	Subject        string            `json:"subject"`
+	RunID          string            `json:"run_id"`
+	WorkflowRef    string            `json:"workflow_ref"`
+	Ref            string            `json:"ref"`
+	EventName      string            `json:"event_name"`
 }
+
+// otherAnswers skips answers that are not the engine's.
+var otherAnswers = json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Decoder, _ *answer) error { return d.SkipValue() }))

@@ -201,6 +201,10 @@ func TestRequestsArePairedWithTheirResponses(t *testing.T) {
 			entryText("request", "1", noon, `"error":"1 error occurred:\n\t* permission denied\n\n",`) + entryText("response", "1", noon, `"error":"1 error occurred:\n\t* permission denied\n\n",`),
 			[]string{"refused github/ci by jwt-a acl permission denied"},
 		},
+		"another plugin of that name, which answers otherwise": {
+			entryText("response", "1", noon, `"response":{"data":{"installation_id":"7","permissions":["x"],"ttl":{}},"secret":{"lease_id":"github/token/ci/1"}},`),
+			[]string{"issued github/ci by jwt-a   github/token/ci/1"},
+		},
 		"a role whose name has a slash is none": {
 			strings.ReplaceAll(entryText("request", "1", noon, ""), "token/ci", "token/ci/x"), nil,
 		},

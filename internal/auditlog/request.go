@@ -20,7 +20,7 @@ func (d *decoder) request(e *entry) *Request {
 		Namespace: e.namespace(), Mount: e.Request.MountPoint, Role: role,
 		Login: e.Auth.Metadata, DisplayName: e.Auth.DisplayName, EntityID: e.Auth.EntityID,
 		Accessor: e.Auth.Accessor, TokenType: e.Auth.TokenType,
-		RemoteAddr: e.Request.RemoteAddress, UserAgent: userAgent(e), Asked: asked(e),
+		RemoteAddr: e.Request.RemoteAddress, UserAgent: strings.Join(e.Request.Headers.UserAgent, ", "), Asked: asked(e),
 	}
 }
 
@@ -28,7 +28,7 @@ func (d *decoder) request(e *entry) *Request {
 func (r *Request) answered(e *entry) {
 	r.Answered = e.Time
 	r.Error = strings.TrimSpace(e.Error)
-	if failure := e.failure(); failure != "" && (r.Error == "" || !Hashed(failure)) {
+	if failure := e.Response.Data.Error; failure != "" && (r.Error == "" || !Hashed(failure)) {
 		r.Error = failure
 	}
 	if r.Error != "" {
@@ -79,14 +79,6 @@ func ReasonOf(message string) string {
 		return "policy"
 	}
 	return "unknown"
-}
-
-func userAgent(e *entry) string {
-	var headers map[string][]string
-	if len(e.Request.Headers) == 0 || json.Unmarshal(e.Request.Headers, &headers) != nil {
-		return ""
-	}
-	return strings.Join(headers["user-agent"], ", ")
 }
 
 // asked is what the request named: from its data, or where Vault hashed that from
@@ -171,34 +163,11 @@ func plain(value any) string {
 	return ""
 }
 
-// answer is the engine's answer as Vault writes it down.
-type answer struct {
-	App            string            `json:"app"`
-	InstallationID int64             `json:"installation_id"`
-	Organization   string            `json:"organization"`
-	Selection      string            `json:"repository_selection"`
-	Repositories   []string          `json:"repositories"`
-	RepositoryIDs  []int64           `json:"repository_ids"`
-	Permissions    map[string]string `json:"permissions"`
-	Scope          string            `json:"scope"`
-	HashedToken    string            `json:"hashed_token"`
-	ExpiresAt      string            `json:"expires_at"`
-	TTL            int64             `json:"ttl"`
-	Subject        string            `json:"subject"`
-	RunID          string            `json:"run_id"`
-	WorkflowRef    string            `json:"workflow_ref"`
-	Ref            string            `json:"ref"`
-	EventName      string            `json:"event_name"`
-}
-
 func grantOf(e *entry) *Grant {
 	if len(e.Response.WrapInfo) > 0 {
 		return &Grant{Wrapped: true}
 	}
-	var a answer
-	if err := json.Unmarshal(e.Response.Data, &a); err != nil {
-		return &Grant{LeaseID: e.Response.Secret.LeaseID}
-	}
+	a := e.Response.Data
 	g := &Grant{
 		App: a.App, InstallationID: a.InstallationID, Organization: a.Organization, Selection: a.Selection,
 		Repositories: a.Repositories, RepositoryIDs: a.RepositoryIDs, Permissions: a.Permissions, Scope: a.Scope,
