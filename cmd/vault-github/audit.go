@@ -112,9 +112,12 @@ type auditRun struct {
 	summary ledger.Summary
 }
 
-// collectLess lets the heap grow to five times what lives before it is collected:
-// reading makes much that dies at once, and little lives.
-const collectLess = 400
+// Reading makes much that dies at once, and little lives: the heap may grow to five
+// times that before it is collected, but not beyond what a small machine has.
+const (
+	collectLess = 400
+	heapLimit   = 128 << 20
+)
 
 // read reads the logs to their end.
 func (l *auditLogs) read(ctx context.Context, t *terminal, paths []string, account func(*ledger.Account) error, stray func(ledger.Stray) error) (*auditRun, error) {
@@ -133,6 +136,7 @@ func (l *auditLogs) read(ctx context.Context, t *terminal, paths []string, accou
 	p := newProgress(t.err, vault, github, server)
 	defer p.end()
 	defer debug.SetGCPercent(debug.SetGCPercent(collectLess))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(heapLimit))
 	run := &auditRun{
 		vault:  auditlog.NewReader(vault, auditlog.Options{Mounts: l.mounts, Progress: p.part()}),
 		uses:   auditlog.NewUseReader(github, p.part()),

@@ -5,69 +5,35 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // entry is one entry of Vault's audit log, as far as it is of use here.
 //
 // https://developer.hashicorp.com/vault/docs/audit/schema
 type entry struct {
-	Type  string    `json:"type"`
-	Time  time.Time `json:"time"`
-	Error string    `json:"error"`
+	Type  string
+	Time  time.Time
+	Error string
 	Auth  struct {
-		Accessor    string            `json:"accessor"`
-		DisplayName string            `json:"display_name"`
-		EntityID    string            `json:"entity_id"`
-		TokenType   string            `json:"token_type"`
-		Metadata    map[string]string `json:"metadata"`
-	} `json:"auth"`
+		Accessor, DisplayName, EntityID, TokenType string
+		Metadata                                   map[string]string
+	}
 	Request struct {
-		ID         string `json:"id"`
-		Operation  string `json:"operation"`
-		Path       string `json:"path"`
-		MountPoint string `json:"mount_point"`
-		MountType  string `json:"mount_type"`
-		Namespace  struct {
-			ID   string `json:"id"`
-			Path string `json:"path"`
-		} `json:"namespace"`
-		RemoteAddress string `json:"remote_address"`
-		URI           string `json:"request_uri"`
-		Headers       struct {
-			UserAgent []string `json:"user-agent"`
-		} `json:"headers"`
-		Data jsontext.Value `json:"data"`
-	} `json:"request"`
+		ID, Operation, Path   string
+		MountPoint, MountType string
+		Namespace             struct{ ID, Path string }
+		RemoteAddress, URI    string
+		UserAgent             []string
+		Data                  []byte // JSON
+	}
 	Response struct {
-		Data   answer `json:"data"`
-		Secret struct {
-			LeaseID string `json:"lease_id"`
-		} `json:"secret"`
-		WrapInfo jsontext.Value `json:"wrap_info"`
-	} `json:"response"`
+		Data    answer
+		LeaseID string
+		Wrapped bool
+	}
 
-	// raw is the line of a request that was read only in part; see askedEntry.
+	// raw is the line of a request that was read in brief; see whole.
 	raw []byte
-}
-
-// askedEntry is as much of a request's entry as is needed while its response,
-// which repeats all of it, is awaited.
-type askedEntry struct {
-	Type    string    `json:"type"`
-	Time    time.Time `json:"time"`
-	Request struct {
-		ID         string `json:"id"`
-		Operation  string `json:"operation"`
-		Path       string `json:"path"`
-		MountPoint string `json:"mount_point"`
-		MountType  string `json:"mount_type"`
-		Namespace  struct {
-			Path string `json:"path"`
-		} `json:"namespace"`
-	} `json:"request"`
 }
 
 const (
@@ -106,7 +72,7 @@ const engineType = "secrets-github"
 
 // decode decodes a line. Most lines of a busy Vault have nothing to do with the
 // engine and are told by a look at their bytes.
-func (d *decoder) decode(line []byte) (*entry, parsed) {
+func (d *decoder) decode(s scanner, line []byte) (*entry, parsed) {
 	start := bytes.IndexByte(line, '{') // a device's prefix may stand before it
 	if start < 0 {
 		return nil, foreign
@@ -119,55 +85,24 @@ func (d *decoder) decode(line []byte) (*entry, parsed) {
 		return nil, irrelevant
 	}
 	e := &entry{}
-	if bytes.HasSuffix(bytes.TrimRight(line, " \r\n"), []byte(`"type":"request"}`)) {
-		if !e.unmarshalAsked(line) {
-			return nil, foreign
-		}
-	} else if !e.unmarshal(line) {
+	brief := bytes.HasSuffix(bytes.TrimRight(line, " \r\n"), []byte(`"type":"request"}`))
+	if !s.unmarshal(line, e, brief) {
 		return nil, foreign
 	}
 	if e.Type != requestEntry && e.Type != responseEntry || !d.about(e) {
 		return nil, irrelevant
 	}
-	if e.raw != nil {
+	if brief {
 		e.raw = bytes.Clone(line)
 	}
 	return e, relevant
 }
 
-// lenient takes what Vault wrote as it is: names are never repeated, and a text
-// that is not UTF-8 is no reason to drop an entry.
-var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
-
-func (e *entry) unmarshal(line []byte) bool {
-	if json.Unmarshal(line, e, lenient) == nil {
-		return e.Request.ID != ""
-	}
-	*e = entry{}
-	return json.Unmarshal(line, e, lenient, otherAnswers) == nil && e.Request.ID != ""
-}
-
-// unmarshalAsked reads what tells a request, and leaves the rest for whole.
-func (e *entry) unmarshalAsked(line []byte) bool {
-	var a askedEntry
-	if json.Unmarshal(line, &a, lenient) != nil || a.Request.ID == "" {
-		return false
-	}
-	e.Type, e.Time, e.raw = a.Type, a.Time, line
-	r := &e.Request
-	r.ID, r.Operation, r.Path = a.Request.ID, a.Request.Operation, a.Request.Path
-	r.MountPoint, r.MountType, r.Namespace.Path = a.Request.MountPoint, a.Request.MountType, a.Request.Namespace.Path
-	return true
-}
-
 // whole is the entry with all that it holds.
 func (e *entry) whole() *entry {
-	if e.raw == nil {
-		return e
-	}
 	full := &entry{}
-	if !full.unmarshal(e.raw) {
-		return e // it was read in part before, so this cannot be
+	if e.raw == nil || !newScanner().unmarshal(e.raw, full, false) {
+		return e
 	}
 	return full
 }
@@ -237,27 +172,19 @@ func (e *entry) succeeded() bool {
 	return e.Error == "" && e.Response.Data.Error == ""
 }
 
-// answer is the engine's answer as Vault writes it down. Of other responses, and
-// of an engine that answers otherwise, nothing is read.
+// answer is the engine's answer as Vault writes it down.
 type answer struct {
-	Error          string            `json:"error"`
-	App            string            `json:"app"`
-	InstallationID int64             `json:"installation_id"`
-	Organization   string            `json:"organization"`
-	Selection      string            `json:"repository_selection"`
-	Repositories   []string          `json:"repositories"`
-	RepositoryIDs  []int64           `json:"repository_ids"`
-	Permissions    map[string]string `json:"permissions"`
-	Scope          string            `json:"scope"`
-	HashedToken    string            `json:"hashed_token"`
-	ExpiresAt      string            `json:"expires_at"`
-	TTL            int64             `json:"ttl"`
-	Subject        string            `json:"subject"`
-	RunID          string            `json:"run_id"`
-	WorkflowRef    string            `json:"workflow_ref"`
-	Ref            string            `json:"ref"`
-	EventName      string            `json:"event_name"`
-}
+	Error                   string
+	App                     string
+	InstallationID          int64
+	Organization, Selection string
+	Repositories            []string
+	RepositoryIDs           []int64
+	Permissions             map[string]string
+	Scope, HashedToken      string
+	ExpiresAt               string
+	TTL                     int64
+	Subject                 string
 
-// otherAnswers skips answers that are not the engine's.
-var otherAnswers = json.WithUnmarshalers(json.UnmarshalFromFunc(func(d *jsontext.Decoder, _ *answer) error { return d.SkipValue() }))
+	RunID, WorkflowRef, Ref, EventName string
+}

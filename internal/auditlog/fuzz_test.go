@@ -19,11 +19,11 @@ func FuzzEntry(f *testing.F) {
 	}
 	d := newDecoder(nil)
 	f.Fuzz(func(t *testing.T, line []byte) {
-		_, what := d.decode(line)
+		_, what := d.decode(newScanner(), line)
 		start := bytes.IndexByte(line, '{')
 		if start >= 0 && what == irrelevant {
 			e := &entry{}
-			if e.unmarshal(line[start:]) && (e.Type == requestEntry || e.Type == responseEntry) && d.about(e) && !escaped(line) {
+			if newScanner().unmarshal(line[start:], e, false) && (e.Type == requestEntry || e.Type == responseEntry) && d.about(e) && !escaped(line) {
 				t.Errorf("taken for irrelevant: %s", line)
 			}
 		}

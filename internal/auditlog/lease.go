@@ -42,10 +42,10 @@ func leaseEvent(e *entry) (Event, bool) {
 	id := e.Request.ID
 	switch {
 	case strings.HasPrefix(path, renewPath):
-		if e.Response.Secret.LeaseID == "" {
+		if e.Response.LeaseID == "" {
 			return event, false
 		}
-		event.Renewal = &Renewal{LeaseID: e.Response.Secret.LeaseID, Increment: increment(e)}
+		event.Renewal = &Renewal{LeaseID: e.Response.LeaseID, Increment: increment(e)}
 	case strings.HasPrefix(path, revokePrefixPath):
 		event.Revocation = &Revocation{RequestID: id, LeasePrefix: strings.TrimPrefix(path, revokePrefixPath)}
 	case strings.HasPrefix(path, revokeForcePath):
@@ -55,7 +55,7 @@ func leaseEvent(e *entry) (Event, bool) {
 	case path == "auth/token/revoke-self":
 		event.Revocation = &Revocation{RequestID: id, Accessor: e.Auth.Accessor}
 	case path == "auth/token/revoke-accessor":
-		event.Revocation = &Revocation{RequestID: id, Accessor: text(e, "accessor")}
+		event.Revocation = &Revocation{RequestID: id, Accessor: asText(e, "accessor")}
 	default: // revoke, revoke-orphan: they name the token, which no other entry shows
 		return event, false
 	}
@@ -68,7 +68,7 @@ func leaseEvent(e *entry) (Event, bool) {
 func leaseRevocation(e *entry, inPath string) *Revocation {
 	r := &Revocation{RequestID: e.Request.ID, LeaseID: strings.TrimPrefix(inPath, "/")}
 	if r.LeaseID == "" {
-		r.LeaseID = text(e, "lease_id")
+		r.LeaseID = asText(e, "lease_id")
 	}
 	if Hashed(r.LeaseID) {
 		r.LeaseID, r.Unknown = "", true
@@ -78,15 +78,15 @@ func leaseRevocation(e *entry, inPath string) *Revocation {
 
 // increment is what a renewal asked for, if Vault did not hash it.
 func increment(e *entry) time.Duration {
-	seconds, err := strconv.Atoi(strings.TrimSuffix(text(e, "increment"), "s"))
+	seconds, err := strconv.Atoi(strings.TrimSuffix(asText(e, "increment"), "s"))
 	if err != nil || seconds < 0 {
 		return 0
 	}
 	return time.Duration(seconds) * time.Second
 }
 
-// text is one value of the request's data, a string or a number.
-func text(e *entry, key string) string {
+// asText is one value of the request's data, a string or a number.
+func asText(e *entry, key string) string {
 	var data map[string]any
 	if len(e.Request.Data) == 0 || json.Unmarshal(e.Request.Data, &data) != nil {
 		return ""

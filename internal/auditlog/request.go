@@ -20,7 +20,7 @@ func (d *decoder) request(e *entry) *Request {
 		Namespace: e.namespace(), Mount: e.Request.MountPoint, Role: role,
 		Login: e.Auth.Metadata, DisplayName: e.Auth.DisplayName, EntityID: e.Auth.EntityID,
 		Accessor: e.Auth.Accessor, TokenType: e.Auth.TokenType,
-		RemoteAddr: e.Request.RemoteAddress, UserAgent: strings.Join(e.Request.Headers.UserAgent, ", "), Asked: asked(e),
+		RemoteAddr: e.Request.RemoteAddress, UserAgent: strings.Join(e.Request.UserAgent, ", "), Asked: asked(e),
 	}
 }
 
@@ -164,14 +164,14 @@ func plain(value any) string {
 }
 
 func grantOf(e *entry) *Grant {
-	if len(e.Response.WrapInfo) > 0 {
+	if e.Response.Wrapped {
 		return &Grant{Wrapped: true}
 	}
 	a := e.Response.Data
 	g := &Grant{
 		App: a.App, InstallationID: a.InstallationID, Organization: a.Organization, Selection: a.Selection,
 		Repositories: a.Repositories, RepositoryIDs: a.RepositoryIDs, Permissions: a.Permissions, Scope: a.Scope,
-		HashedToken: NormalHash(a.HashedToken), TTL: a.TTL, LeaseID: e.Response.Secret.LeaseID, Subject: a.Subject,
+		HashedToken: NormalHash(a.HashedToken), TTL: a.TTL, LeaseID: e.Response.LeaseID, Subject: a.Subject,
 	}
 	g.ExpiresAt, _ = time.Parse(time.RFC3339, a.ExpiresAt)
 	for name, value := range map[string]string{

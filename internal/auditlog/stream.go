@@ -54,6 +54,7 @@ func (p *pool) close() {
 // the chunk's memory.
 func (d *decoder) decodeChunk(lines []byte, last bool) decoded {
 	var result decoded
+	s := newScanner()
 	for len(lines) > 0 {
 		line, rest, ended := bytes.Cut(lines, []byte("\n"))
 		lines = rest
@@ -61,7 +62,7 @@ func (d *decoder) decodeChunk(lines []byte, last bool) decoded {
 			continue
 		}
 		result.lines++
-		e, what := d.decode(line)
+		e, what := d.decode(s, line)
 		switch {
 		case what == relevant:
 			result.entries = append(result.entries, e)
