@@ -130,6 +130,12 @@ func TestALeaseEndsAsTheLogsSay(t *testing.T) {
 		"not by another token":  {logs{events: []auditlog.Event{issued(0, "a"), revocation(4, auditlog.Revocation{Accessor: "accessor-b"}), afterwards}}, end{By: EndExpired, At: at(10)}},
 		"by the mount's prefix": {logs{events: []auditlog.Event{issued(0, "a"), revocation(4, auditlog.Revocation{LeasePrefix: "github"}), afterwards}}, end{By: EndPrefix, At: at(4)}},
 		"by the role's prefix":  {logs{events: []auditlog.Event{issued(0, "a"), revocation(4, auditlog.Revocation{LeasePrefix: "github/token/api/"}), afterwards}}, end{By: EndPrefix, At: at(4)}},
+		"by a prefix, in a wrapped response": {
+			logs{events: []auditlog.Event{issued(0, "a", wrapped), revocation(4, auditlog.Revocation{LeasePrefix: "github/token"}), afterwards}}, end{By: EndPrefix, At: at(4)},
+		},
+		"not by another role's, in a wrapped response": {
+			logs{events: []auditlog.Event{issued(0, "a", wrapped), revocation(4, auditlog.Revocation{LeasePrefix: "github/token/web"}), afterwards}}, end{By: EndExpired, At: at(60)},
+		},
 		"by a prefix that is a lease": {
 			logs{events: []auditlog.Event{issued(0, "a"), revocation(4, auditlog.Revocation{LeasePrefix: "github/token/api/a"}), afterwards}}, end{By: EndPrefix, At: at(4)},
 		},

@@ -122,12 +122,21 @@ func (ts *tokens) below(prefix string) []*token {
 		prefix += "/"
 	}
 	var found []*token
-	for id, t := range ts.byLease {
-		if strings.HasPrefix(id, prefix) {
+	for _, t := range ts.queue {
+		if t.Grant != nil && strings.HasPrefix(t.lease(), prefix) {
 			found = append(found, t)
 		}
 	}
 	return found
+}
+
+// lease is the token's lease, or the path above it: a wrapped response does not
+// show its lease, which is below its request's path all the same.
+func (t *token) lease() string {
+	if t.Grant.LeaseID != "" {
+		return t.Grant.LeaseID
+	}
+	return t.Mount + "token/" + t.Role + "/"
 }
 
 // queue is a heap of tokens, the next to close first.
