@@ -60,6 +60,12 @@ func writeLogs(t *testing.T, dir string) auditlogtest.Truth {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A thief whose path ends as that of a revocation does.
+	const hidden = `{"@timestamp":1783000000000,"action":"api.request","actor":"ci-tokens[bot]","hashed_token":"stolen",` +
+		`"request_method":"DELETE","url_path":"/repos/acme/api/contents/installation/token","status_code":200}` + "\n"
+	if _, err := files[1].WriteString(hidden); err != nil {
+		t.Fatal(err)
+	}
 	return truth
 }
 
